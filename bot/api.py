@@ -1,0 +1,313 @@
+"""The whole contract between the core and the adapters: what is heard, what is said, and who carries it.
+
+An adapter imports this module (and the base of `bot.settings`) and nothing else of the core. Every type here is
+frozen; `Incoming` and what it holds consist of plain values, because a message waits in Redis as JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
+# --- what is heard -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a message was said. `account` is which of our bots heard it; `thread` is empty where there is none."""
+
+    platform: str
+    account: str
+    chat: str
+    thread: str = ""
+    kind: Literal["private", "group"] = "private"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who said it. `language` is a BCP 47 tag as the app reports it (`zh-CN`), or empty."""
+
+    id: str
+    name: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """Something that came with a message and has not been downloaded yet.
+
+    `ref` is what the adapter needs to fetch it: opaque to the core, and it holds no secret.
+    """
+
+    kind: Literal["image", "audio", "video", "file"]
+    ref: str
+    mime: str = ""
+    size: int = 0  # bytes; 0 where the platform does not say
+    name: str = ""
+    duration: float = 0.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """The message that was replied to."""
+
+    text: str = ""
+    author: str = ""
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One message from a person.
+
+    `id` is the platform's own and the same on redelivery; it need only be unique within the chat. `addressed` says
+    how the message was meant for the bot. A pressed button arrives as the `value` of its `Option`, `addressed` as a
+    command. `sent_at` is seconds since the epoch, by the platform's clock.
+    """
+
+    id: str
+    place: Place
+    person: Person
+    text: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    quoted: Quoted | None = None
+    addressed: Literal["private", "mention", "reply", "command", "keyword", "ambient"] = "private"
+    edited: bool = False
+    sent_at: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """The message's name across platforms, bots and chats."""
+        return f"{self.place.platform}:{self.place.account}:{self.place.chat}:{self.id}"
+
+
+# --- what is said --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A choice: what the person sees, and the text that comes back as a message when it is taken."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one exchange; `estimated` where the server did not say and we counted."""
+
+    prompt: int
+    completion: int
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The next piece of the model's answer, in Markdown. The answer is the concatenation of all of them."""
+
+    delta: str
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A finished image, recording, video or file to post."""
+
+    kind: Literal["image", "audio", "video", "file"]
+    mime: str
+    data: bytes = field(repr=False)
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """A question with options: buttons, or numbered text where a platform has none. `text` is plain text."""
+
+    text: str
+    options: tuple[Option, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """The bot's own voice, never part of the dialogue. The core fills `text` (plain) in the person's language."""
+
+    key: str
+    values: Mapping[str, str | int] = field(default_factory=dict)
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the bot is doing meanwhile; shown where a platform can, kept nowhere."""
+
+    doing: Literal["thinking", "typing", "drawing", "listening"]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Comes always, and always last. `offers` are what may be done next (Retry, Continue), for buttons."""
+
+    usage: Usage | None = None
+    offers: tuple[Option, ...] = ()
+
+
+ReplyPart = Text | Media | Choices | Notice | Status | End
+
+
+class Reply(Protocol):
+    """The answer to one message, as a platform shows it."""
+
+    async def send(self, part: ReplyPart) -> None:
+        """Show `part`. Returns when the platform has it or will have it without our help.
+
+        Raises `Gone` where nobody will ever see it; anything else is a passing fault, and the message is
+        answered again later by a new reply with the same journal.
+        """
+
+
+class Journal(Protocol):
+    """What earlier and present attempts at one message have already posted; survives a crash."""
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first attempt at this message."""
+
+    @property
+    def posts(self) -> Sequence[str]:
+        """The platform's ids of the posts made so far, oldest first."""
+
+    async def posted(self, post: str) -> None:
+        """Note a post, before anything else is done with it."""
+
+
+# --- who carries it ------------------------------------------------------------------------------------------
+
+
+class Unavailable(Exception):  # noqa: N818 - reads as a sentence where it is raised
+    """Nothing can be accepted now: Redis is away. A webhook answers 503, a poller waits; the platform retries."""
+
+
+class Gone(Exception):  # noqa: N818
+    """The place cannot be written to any more (blocked, deleted, no right): do not try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The message is on disk and will be answered. `ref` is the reference id of every log line about it."""
+
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """The message was accepted before; acknowledge it again and do nothing."""
+
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Too much of this conversation waits already; nothing was kept. `text` tells the person so."""
+
+    text: str
+
+
+Outcome = Accepted | Duplicate | Busy
+Submit = Callable[[Incoming], Awaitable[Outcome]]
+"""Hand a message to the core. Acknowledge the platform only after it returns. Raises `Unavailable`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a log: its id (ordered, `"0"` is before the first) and its value."""
+
+    id: str
+    value: str
+
+
+class Store(Protocol):
+    """An adapter's own drawer in Redis, shared by all replicas. Values are text. All calls raise `Unavailable`."""
+
+    async def get(self, key: str) -> str | None:
+        """The value, or None."""
+
+    async def put(self, key: str, value: str, *, ttl: float | None = None, absent: bool = False) -> bool:
+        """Keep `value` for `ttl` seconds (None: for ever); with `absent`, only where there is none. Kept?"""
+
+    async def drop(self, key: str) -> None:
+        """Forget the value."""
+
+    async def append(self, log: str, value: str, *, limit: int, ttl: float) -> str:
+        """Add to the end of a log that keeps about `limit` entries and ends `ttl` seconds after the last. Its id."""
+
+    async def read(self, log: str, *, after: str = "0", count: int = 1000) -> list[Entry]:
+        """Up to `count` entries behind the entry `after`, oldest first."""
+
+    async def remove(self, log: str, ids: Sequence[str]) -> None:
+        """Take entries out of a log."""
+
+    def follow(self, log: str, *, after: str = "0") -> AsyncIterator[Entry]:
+        """The entries behind `after`, then each new one as it comes, without end. One connection a process."""
+
+    async def lead(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do `work` while this process is the one leader for `name`; wait, and begin again, while it is not.
+
+        Returns when `work` returns. When the lease is lost, `work` is cancelled before another can have it.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What the core lends an adapter. `alone`: no messaging platform is configured."""
+
+    store: Store
+    http_host: str
+    http_port: int
+    public_url: str
+    alone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MenuEntry:
+    """One command for a platform's menu: its name without the slash, and one line in each language."""
+
+    name: str
+    descriptions: Mapping[str, str]
+
+
+class Adapter(Protocol):
+    """One platform. An entry point of the group `parley.adapters` names the class."""
+
+    name: ClassVar[str]
+    """The platform as it stands in `Place.platform`."""
+
+    Settings: ClassVar[type[Any]]
+    """The adapter's block of settings, a `bot.settings.Block`."""
+
+    interactive: ClassVar[bool]
+    """It receives from the terminal it was started in: only `parley chat` runs it."""
+
+    @classmethod
+    def create(cls, settings: Any, host: Host) -> Self | None:
+        """The adapter, or None where its credentials are not set."""
+
+    async def run(self, submit: Submit) -> None:
+        """Receive until cancelled; return at once where everything arrives by `routes`.
+
+        Raising means a fault: the supervisor starts it again after a pause.
+        """
+
+    def reply(self, incoming: Incoming, journal: Journal) -> Reply:
+        """A reply to `incoming`. It may be made in another process than the one that received."""
+
+    async def fetch(self, attachment: Attachment) -> bytes:
+        """Download an attachment."""
+
+    def routes(self, submit: Submit) -> Sequence[BaseRoute]:
+        """What the one HTTP server serves for this adapter."""
+
+    async def menu(self, commands: Sequence[MenuEntry]) -> None:
+        """Publish the command menu, where the platform has one."""
