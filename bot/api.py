@@ -163,8 +163,8 @@ class Reply(Protocol):
     async def send(self, part: ReplyPart) -> None:
         """Show `part`. Returns when the platform has it or will have it without our help.
 
-        Raises `Gone` where nobody will ever see it; anything else is a passing fault, and the message is
-        answered again later by a new reply with the same journal.
+        Raises `Gone` where nobody will ever see it, and `Unavailable` where the platform cannot be reached now:
+        the message is answered again later, by a new reply with the same journal.
         """
 
 
@@ -186,11 +186,15 @@ class Journal(Protocol):
 # --- who carries it ------------------------------------------------------------------------------------------
 
 
-class Unavailable(Exception):  # noqa: N818 - reads as a sentence where it is raised
-    """Nothing can be accepted now: Redis is away. A webhook answers 503, a poller waits; the platform retries."""
+class Unavailable(Exception):
+    """Nothing can be accepted or shown now: Redis or the platform is away.
+
+    On the way in, a webhook answers 503 and a poller waits, so that the platform delivers again; on the way out the
+    message is answered again later.
+    """
 
 
-class Gone(Exception):  # noqa: N818
+class Gone(Exception):
     """The place cannot be written to any more (blocked, deleted, no right): do not try again."""
 
 

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Protocol
 
-from bot.api import End, Incoming, Notice, Option, Reply, ReplyPart, Status, Usage
+from bot.api import End, Incoming, Notice, Option, Reply, ReplyPart, Usage
 from bot.errors import LeaseLost
+from bot.profile import Profile
 
 
 class Say(Protocol):
@@ -18,11 +19,26 @@ class Say(Protocol):
         """The sentence for `key`."""
 
 
+class Hold(Protocol):
+    """The worker's hold on the message: its lease and its journal."""
+
+    attempt: int
+    """1 for the first attempt at this message."""
+
+    kept: str | None
+    """The finished answer of an earlier attempt: to be delivered, not asked for again."""
+
+    def held(self) -> bool:
+        """Whether the lease is surely still ours."""
+
+    async def keep(self, answer: str) -> None:
+        """Put the finished answer into the journal. Raises `LeaseLost`, `StoreAway`."""
+
+
 class Delivery:
     """What the core's handlers answer to: an adapter's `Reply` with the rules of the house around it.
 
-    `ref` is the reference id of the message; `attempt` counts from 1; `stopping` is set when the person asks to
-    stop; `shown` tells whether anything but a status has been sent.
+    `ref` is the reference id of the message; `stopping` is set when the person asks to stop.
     """
 
     def __init__(
@@ -30,36 +46,33 @@ class Delivery:
         message: Incoming,
         conversation: str,
         reply: Reply,
+        hold: Hold,
         *,
         ref: str,
-        attempt: int,
+        profile: Profile,
         language: str,
         say: Say,
-        held: Callable[[], bool],
     ) -> None:
         self.message = message
         self.conversation = conversation
+        self.hold = hold
         self.ref = ref
-        self.attempt = attempt
+        self.profile = profile
         self.language = language
         self.stopping = asyncio.Event()
-        self.shown = False
         self.ended = False
         self._reply = reply
         self._say = say
-        self._held = held
 
     async def send(self, part: ReplyPart) -> None:
         """Show `part`. Raises `LeaseLost` where the message belongs to another worker by now."""
         if self.ended:
-            raise RuntimeError(f"{part!r} after the end of the reply")
-        if not self._held():
+            raise RuntimeError(f"{type(part).__name__} after the end of the reply")
+        if not self.hold.held():
             raise LeaseLost(self.message.key)
         if isinstance(part, Notice) and not part.text:
             part = replace(part, text=self.say(part.key, **part.values))
-        if isinstance(part, End):
-            self.ended = True
-        self.shown = self.shown or not isinstance(part, Status | End)
+        self.ended = isinstance(part, End)
         await self._reply.send(part)
 
     def say(self, key: str, **values: str | int) -> str:

@@ -34,7 +34,9 @@ def _duration(value: object) -> object:
 
 
 def _names(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    return (
+        tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    )
 
 
 def _switch(value: object) -> object:
@@ -94,16 +96,24 @@ class Settings(Block):
     data_dir: Path = Field(Path("data"), description="Where the embedded Valkey and the local files live.")
     http_host: str = Field("127.0.0.1", description="The address that the HTTP server listens on.")
     http_port: int = Field(8080, ge=0, le=65535, description="Its port; 0 takes a free one.")
-    public_url: str = Field("", description="How the outside reaches the HTTP server, for webhooks and links.")
+    public_url: str = Field(
+        "", description="How the outside reaches the HTTP server, for webhooks and links."
+    )
     concurrency: int = Field(1000, ge=1, description="How many conversations one process answers at once.")
     lane_limit: int = Field(20, ge=1, description="How many messages of one conversation may wait.")
-    lease: Duration = Field(30, ge=0.2, description="A worker that is silent for so long has lost its messages.")
+    lease: Duration = Field(
+        30, ge=0.2, description="A worker that is silent for so long has lost its messages."
+    )
     attempts: int = Field(3, ge=1, description="How often a message is tried before it is given up.")
     drain: Duration = Field(30, ge=0, description="How long running answers may take to finish on a stop.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least that is logged."
+    )
     log_format: Literal["text", "json"] = Field("text", description="For people, or for machines.")
 
-    examples = MappingProxyType({"REDIS_URL": "redis://localhost:6379/0", "PUBLIC_URL": "https://bot.example.org"})
+    examples = MappingProxyType(
+        {"REDIS_URL": "redis://localhost:6379/0", "PUBLIC_URL": "https://bot.example.org"}
+    )
 
 
 class DialogueSettings(Block):
@@ -111,8 +121,12 @@ class DialogueSettings(Block):
 
     default_role: str = Field("assistant", description="The role of a new conversation.")
     roles_file: Path | None = Field(None, description="A TOML file with roles of your own.")
-    context_tokens: int = Field(16000, ge=500, description="At most so many tokens of dialogue go to the model.")
-    context_ttl: Duration = Field(604800, ge=60, description="A dialogue is forgotten after so long a silence.")
+    context_tokens: int = Field(
+        16000, ge=500, description="At most so many tokens of dialogue go to the model."
+    )
+    context_ttl: Duration = Field(
+        604800, ge=60, description="A dialogue is forgotten after so long a silence."
+    )
     context_group_scope: Literal["user", "thread", "chat"] = Field(
         "user", description="Who shares a context window in a group."
     )

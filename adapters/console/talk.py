@@ -1,0 +1,154 @@
+"""One sitting at the terminal: read a line, hand it in, follow its answer to the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from pathlib import Path
+from typing import TypeVar
+
+from adapters import _feed
+from adapters.console.answer import Answer
+from adapters.console.paper import Ink
+from adapters.console.parse import parse
+from adapters.console.reading import Reading
+from adapters.console.words import say
+from bot.api import Busy, Incoming, Store, Submit, Unavailable
+
+_PAUSE, _LONGEST_PAUSE = 0.5, 5.0  # seconds between attempts while the store is away
+_T = TypeVar("_T")
+
+
+class Talk:
+    """`user` is the person, the chat and the account; `offering` shows what may be done after an answer.
+
+    `failed` tells afterwards whether a message was refused, or answered with a fault.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        submit: Submit,
+        reading: Reading,
+        out: Ink,
+        err: Ink,
+        *,
+        user: str,
+        language: str,
+        media: Path,
+        offering: bool,
+        clock: Callable[[], float],
+        ids: Callable[[], str],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self._store = store
+        self._submit = submit
+        self._reading = reading
+        self._out = out
+        self._err = err
+        self._user = user
+        self._language = language
+        self._media = media
+        self._offering = offering
+        self._clock = clock
+        self._ids = ids
+        self._sleep = sleep
+        self._log = _feed.log_of(user)
+        self._cursor = "0"
+        self._options: list[str] = []
+        self.failed = False
+
+    async def run(self) -> None:
+        """Answer line after line until there are no more. Raises `BrokenPipeError` where nobody reads."""
+        async with aclosing(self._reading.lines()) as lines:
+            async for line in lines:
+                message = self._message(line)
+                if message is not None:
+                    self._options = []
+                    await self._exchange(message)
+
+    def _message(self, line: str) -> Incoming | None:
+        """What was typed, or the option whose number was typed."""
+        text = line.strip()
+        number = int(text) if text.isdecimal() and len(text) < 4 else 0
+        chosen = self._options[number - 1] if 0 < number <= len(self._options) else None
+        return parse(
+            line if chosen is None else chosen,
+            id=self._ids(),
+            user=self._user,
+            language=self._language,
+            sent_at=self._clock(),
+            chosen=chosen is not None,
+        )
+
+    async def _exchange(self, message: Incoming) -> None:
+        """Until the answer's end, or until the person has asked twice to stop it."""
+        presses: asyncio.Queue[None] = asyncio.Queue()
+        tasks = [asyncio.create_task(self._answer(message)), asyncio.create_task(self._stop(presses))]
+        with self._reading.interrupts(lambda: presses.put_nowait(None)):
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
+            await self._out.wipe()
+        for task in done:
+            task.result()
+
+    async def _answer(self, message: Incoming) -> None:
+        if self._cursor == "0":
+            self._cursor = await self._patiently(self._newest)
+        outcome = await self._patiently(lambda: self._submit(message))
+        if isinstance(outcome, Busy):
+            self.failed = True
+            await self._err.write(self._err.dress(outcome.text, "error") + "\n")
+            return
+        answer = Answer(
+            self._out, self._err, language=self._language, media=self._media, offering=self._offering
+        )
+        await self._patiently(lambda: self._follow(message.id, answer))
+        self._options = answer.options
+        self.failed = self.failed or answer.failed
+
+    async def _follow(self, message: str, answer: Answer) -> None:
+        log = self._store.follow(self._log, after=self._cursor)
+        try:
+            async for entry in log:
+                value = _feed.parse(entry)
+                ended = value is not None and value["message"] == message and await answer.take(value)
+                self._cursor = entry.id
+                if ended:
+                    return
+        finally:
+            if isinstance(log, AsyncGenerator):
+                await log.aclose()
+
+    async def _newest(self) -> str:
+        """The end of the log: what was said before this sitting is not shown again."""
+        held = await _feed.entries(self._store, self._log)
+        return held[-1].id if held else "0"
+
+    async def _stop(self, presses: asyncio.Queue[None]) -> None:
+        """The first Ctrl-C asks the core to stop the answer; with the second we no longer wait for that."""
+        await presses.get()
+        await self._out.passing(say(self._language, "stopping"))
+        message = parse(
+            "/stop", id=self._ids(), user=self._user, language=self._language, sent_at=self._clock()
+        )
+        if message is not None:
+            await self._patiently(lambda: self._submit(message))
+        await presses.get()
+
+    async def _patiently(self, call: Callable[[], Awaitable[_T]]) -> _T:
+        """The result of `call`, however long the store is away."""
+        pause = 0.0
+        while True:
+            try:
+                return await call()
+            except Unavailable:
+                if not pause:
+                    await self._err.write(self._err.dress(say(self._language, "away"), "error") + "\n")
+            pause = min(max(2 * pause, _PAUSE), _LONGEST_PAUSE)
+            await self._sleep(pause)

@@ -1,0 +1,57 @@
+"""What the web chat itself has to say to a person, in English and Chinese."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_TAG = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8}){0,4}")
+
+_ENGLISH: Mapping[str, str] = MappingProxyType(
+    {
+        "away": "The service cannot take messages at the moment. Please try again in a few seconds.",
+        "no_session": "You are not signed in. Open the page again, or ask POST /api/session for a token.",
+        "password": "That is not the password.",
+        "attempts": "Too many attempts. Please wait a minute.",
+        "host": "This address is not known here. The operator can set PUBLIC_URL to it.",
+        "origin": "This request came from another site.",
+        "too_large": "That is too long: at most 256 KB fit into one message.",
+        "not_json": "The body has to be a JSON object.",
+        "id": "`id` has to be 8 to 64 letters, digits, `-` or `_`.",
+        "text": "`text` has to be a text that is not empty.",
+        "cursor": "`after` is not a cursor of ours.",
+        "streams": "Too many open windows. Please close one.",
+        "no_file": "There is no such file.",
+    }
+)
+
+_CHINESE: Mapping[str, str] = MappingProxyType(
+    {
+        "away": "服务暂时无法接收消息，请过几秒再试。",
+        "no_session": "尚未登录。请重新打开页面，或通过 POST /api/session 获取令牌。",
+        "password": "密码不正确。",
+        "attempts": "尝试次数过多，请一分钟后再试。",
+        "host": "未知的访问地址。管理员可将 PUBLIC_URL 设为该地址。",
+        "origin": "该请求来自其他网站。",
+        "too_large": "内容过长：每条消息最多 256 KB。",
+        "not_json": "请求体必须是 JSON 对象。",
+        "id": "`id` 须为 8 到 64 个字母、数字、`-` 或 `_`。",
+        "text": "`text` 不能为空。",
+        "cursor": "`after` 不是有效的游标。",
+        "streams": "打开的窗口过多，请关闭一些。",
+        "no_file": "没有这个文件。",
+    }
+)
+
+
+def say(language: str, key: str) -> str:
+    """The sentence for `key`: Chinese for any `zh` tag, else English."""
+    chinese = language.lower().split("-")[0] == "zh"
+    return (_CHINESE if chinese else _ENGLISH)[key]
+
+
+def first_language(accept: str) -> str:
+    """The first tag of an `Accept-Language` header (RFC 9110, 12.5.4), or nothing."""
+    found = _TAG.match(accept.strip())
+    return found[0] if found else ""

@@ -1,0 +1,285 @@
+"""Wiring: the only module that knows every other."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+
+from bot import embedded, keys, settings, telemetry
+from bot.api import Adapter, Host, Submit
+from bot.commands import Registry
+from bot.commands.basics import Basics, help_for
+from bot.commands.choices import Choices
+from bot.demo import Demo, local_server
+from bot.dialogue import Dialogue
+from bot.endpoints.settings import EndpointSettings
+from bot.errors import SettingsError, StoreAway
+from bot.i18n import Catalogue
+from bot.inbox import Inbox
+from bot.intake import Intake
+from bot.middleware import Commands, Report
+from bot.profile import Profile, Profiles
+from bot.roles import Roles
+from bot.routing import Router
+from bot.server import Server
+from bot.settings import Block, DialogueSettings, Settings
+from bot.store import Feeds, RedisStore
+from bot.tokens import Tokens
+from bot.window import Windows
+from bot.worker import Worker
+
+CORE: tuple[type[Block], ...] = (EndpointSettings, DialogueSettings, Settings)
+_log = structlog.get_logger(__name__)
+
+
+def adapter_classes() -> list[type[Adapter]]:
+    """Every adapter that is installed, found by its entry point."""
+    return [point.load() for point in sorted(entry_points(group="parley.adapters"), key=lambda p: p.name)]
+
+
+def blocks() -> list[type[Block]]:
+    """Every block of settings, the core's and the adapters', in the order of their documentation."""
+    return [*CORE, *(cls.Settings for cls in adapter_classes() if cls.Settings.names())]
+
+
+@dataclass(frozen=True, slots=True)
+class Duties:
+    """What this process does. `interactive`: only the adapters that talk on this terminal, and no HTTP server."""
+
+    work: bool = True
+    receive: bool = True
+    interactive: bool = False
+
+
+class App:
+    """The whole bot in one process."""
+
+    def __init__(
+        self, environment: Mapping[str, str], duties: Duties, announce: Callable[[str], None]
+    ) -> None:
+        """Reads and checks every setting; raises `SettingsError`."""
+        self.settings = Settings.load(environment)
+        self.dialogue_settings = DialogueSettings.load(environment)
+        self.environment = dict(environment)
+        self._duties = duties
+        self._announce = announce
+        self._catalogue = Catalogue.load()
+        self._draining = False
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Answer until `stop` is set, then let running answers finish; the exit status. Raises `SettingsError`."""
+        async with AsyncExitStack() as stack:
+            url, alone = await self._store_url(stack)
+            redis = keys.connect(url)
+            stack.push_async_callback(redis.aclose)
+            demo = await self._endpoint(stack) if self._works(alone) else False
+            await self._serve(stack, redis, alone, demo, stop)
+        return 0
+
+    def _works(self, alone: bool | None) -> bool:
+        # Attached to the Valkey of a running bot (`alone` is None), the terminal leaves the work to that bot.
+        return self._duties.work and alone is not None
+
+    async def _store_url(self, stack: AsyncExitStack) -> tuple[str, bool | None]:
+        """Redis's URL, and whether we are the only process on it (None: attached to another's)."""
+        if self.settings.redis_url is not None:
+            return self.settings.redis_url.get_secret_value(), False
+        if self._duties.interactive and (running := await embedded.attach(self.settings.data_dir)):
+            return running, None
+        if not (self._duties.work and self._duties.receive):
+            raise SettingsError("REDIS_URL: set it, so that workers and ingresses share one Redis")
+        valkey = await embedded.start(self.settings.data_dir)
+        stack.push_async_callback(valkey.stop)
+        watching = asyncio.create_task(valkey.watch())
+        stack.callback(watching.cancel)
+        return valkey.url, True
+
+    async def _endpoint(self, stack: AsyncExitStack) -> bool:
+        """With no key and no base URL: the local server if one answers, else the demo. Is it the demo?"""
+        names = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "CHAT_API_KEY", "CHAT_BASE_URL")
+        if any(self.environment.get(name, "").strip() for name in names):
+            return False
+        if local := await local_server():
+            self._announce(f"Using the model server on this machine: {local}")
+            self.environment["CHAT_BASE_URL"] = local
+            return False
+        demo = Demo()
+        self.environment["CHAT_BASE_URL"] = await demo.start()
+        stack.push_async_callback(demo.stop)
+        return True
+
+    async def _serve(
+        self, stack: AsyncExitStack, redis: Redis, alone: bool | None, demo: bool, stop: asyncio.Event
+    ) -> None:
+        names = keys.Keys(self.settings.redis_prefix)
+        inbox = Inbox(
+            redis,
+            names,
+            lane_limit=self.settings.lane_limit,
+            lease=self.settings.lease,
+        )
+        feeds = Feeds(redis)
+        stack.push_async_callback(feeds.close)
+        adapters = self._adapters(lambda name: RedisStore(redis, names, name, feeds))
+        router = Router(EndpointSettings.load(self.environment), self.environment)
+        stack.push_async_callback(router.close)
+        profiles = Profiles(redis, names)
+        registry, handler = self._stack(redis, names, router, profiles)
+        submit = Intake(
+            inbox.accept,
+            policy=self.dialogue_settings.context_group_scope,
+            urgent=registry.urgent,
+            busy=lambda tag: self._catalogue.say(
+                self._language(Profile(), tag), "busy.lane", limit=inbox.lane_limit
+            ),
+        )
+        port = await self._http(stack, adapters, submit, redis) if not self._duties.interactive else 0
+        worker = Worker(
+            inbox,
+            handler,
+            {adapter.name: adapter for adapter in adapters},
+            profiles,
+            settings=self.settings,
+            language=self._language,
+            say=self._catalogue.say,
+            consumer=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+            alone=bool(alone),
+        )
+        for adapter in adapters:
+            await adapter.menu(registry.menu())
+        if port:
+            self._greet(port, demo)
+        await self._until(stop, worker if self._works(alone) else None, adapters, submit)
+
+    def _stack(
+        self, redis: Redis, names: keys.Keys, router: Router, profiles: Profiles
+    ) -> tuple[Registry, Report]:
+        roles = Roles.load(self.dialogue_settings.roles_file)
+        windows = Windows(redis, names, ttl=self.dialogue_settings.context_ttl)
+        dialogue = Dialogue(
+            windows=windows, roles=roles, router=router, tokens=Tokens(), settings=self.dialogue_settings
+        )
+        family = [
+            *Basics(windows, dialogue).commands(),
+            *Choices(profiles, roles, router, self.dialogue_settings.default_role).commands(),
+        ]
+        registry = Registry(
+            [help_for(family), *family], languages=self._catalogue.languages, say=self._catalogue.say
+        )
+        return registry, Report(Commands(registry, dialogue))
+
+    def _adapters(self, store: Callable[[str], RedisStore]) -> list[Adapter]:
+        """The adapters whose credentials are set; the web chat knows whether it is alone."""
+        classes = adapter_classes()
+        found: dict[str, Adapter] = {}
+        for alone in (False, True):
+            for cls in classes:
+                if cls.name in found or (alone and any(not a.interactive for a in found.values())):
+                    continue
+                host = Host(
+                    store(cls.name),
+                    self.settings.http_host,
+                    self.settings.http_port,
+                    self.settings.public_url,
+                    alone,
+                )
+                try:
+                    adapter: Any = cls.create(cls.Settings.load(self.environment), host)
+                except ValueError as error:
+                    raise SettingsError(str(error)) from None
+                if adapter is not None:
+                    found[cls.name] = adapter
+        return list(found.values())
+
+    async def _http(
+        self, stack: AsyncExitStack, adapters: list[Adapter], submit: Submit, redis: Redis
+    ) -> int:
+        routes = (
+            [route for adapter in adapters for route in adapter.routes(submit)]
+            if self._duties.receive
+            else []
+        )
+
+        async def ready() -> Mapping[str, str]:
+            try:
+                async with keys.reaching():
+                    await redis.ping()
+            except StoreAway:
+                return {"redis": "away"}
+            return {"redis": "ok", **({"bot": "draining"} if self._draining else {})}
+
+        server = Server(
+            host=self.settings.http_host, port=self.settings.http_port, routes=routes, ready=ready
+        )
+        port = await server.start()
+        stack.push_async_callback(server.stop, 2)
+        return port
+
+    def _language(self, profile: Profile, tag: str) -> str:
+        fixed = self.dialogue_settings.language
+        return self._catalogue.match(profile.language or (tag if fixed == "auto" else fixed))
+
+    def _greet(self, port: int, demo: bool) -> None:
+        host = self.settings.http_host if self.settings.http_host not in ("0.0.0.0", "::") else "localhost"  # noqa: S104
+        self._announce(f"Parley is ready: {self.settings.public_url or f'http://{host}:{port}/'}")
+        if demo:
+            self._announce(
+                "It answers as an offline demo. For a real model, put OPENAI_API_KEY=… (or OPENAI_BASE_URL=…) "
+                "into .env and start it again."
+            )
+
+    async def _until(
+        self, stop: asyncio.Event, worker: Worker | None, adapters: list[Adapter], submit: Submit
+    ) -> None:
+        """Run everything until `stop` is set or the terminal's conversation ends; receive first stops, then work."""
+        working = asyncio.create_task(worker.run()) if worker else None
+        receiving = [
+            asyncio.create_task(self._supervised(adapter, submit))
+            for adapter in adapters
+            if self._duties.receive and adapter.interactive == self._duties.interactive
+        ]
+        stopping = asyncio.create_task(stop.wait())
+        ends = {stopping, *([working] if working else []), *(receiving if self._duties.interactive else [])}
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._draining = True
+            for task in (stopping, *receiving):
+                task.cancel()
+            await asyncio.gather(stopping, *receiving, return_exceptions=True)
+            if working:
+                working.cancel()
+                await asyncio.gather(working, return_exceptions=True)
+        if working and not working.cancelled():
+            working.result()
+
+    async def _supervised(self, adapter: Adapter, submit: Submit) -> None:
+        """Keep an adapter receiving: a fault is logged once, and it begins again after a growing pause."""
+        pause = 1.0
+        while True:
+            try:
+                await adapter.run(submit)
+            except Exception:  # noqa: BLE001 - the supervisor's border: one platform's fault must not end the others
+                _log.exception("adapter.failed", adapter=adapter.name, again_in=pause)
+            else:
+                return
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 60)
+
+
+def configure_logs(environment: Mapping[str, str], *, quiet: bool = False) -> None:
+    """Begin to log as the settings say, with every secret of the environment redacted."""
+    running = Settings.load(environment)
+    level = "warning" if quiet and "LOG_LEVEL" not in environment else running.log_level
+    known = [block.load(environment) for block in blocks()]
+    telemetry.configure(level, running.log_format, settings.secrets(known))

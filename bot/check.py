@@ -1,0 +1,142 @@
+"""`parley check`: what is configured and reachable, and how to mend what is not."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bot import embedded, keys
+from bot.app import adapter_classes, blocks
+from bot.demo import local_server
+from bot.endpoints.settings import EndpointSettings
+from bot.errors import SettingsError, StoreAway
+from bot.roles import Roles
+from bot.routing import Finding, Router
+from bot.settings import DialogueSettings, Settings, suspects
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found, in the order of the table."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing must be mended."""
+        return all(finding.ok for finding in self.findings)
+
+
+async def examine(environment: Mapping[str, str], console: Console | None = None) -> int:
+    """Print the table; 0 where everything is well, 1 where something must be mended."""
+    report = Report(tuple(await gather(environment)))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("", "what", "state", "to mend it"):
+        table.add_column(heading, overflow="fold")
+    for finding in report.findings:
+        mark = Text("ok", "green") if finding.ok else Text("!!", "bold red")
+        table.add_row(mark, Text(finding.name), Text(finding.detail), Text(finding.remedy))
+    (console or Console()).print(table)
+    return 0 if report.ok else 1
+
+
+async def gather(environment: Mapping[str, str]) -> list[Finding]:
+    """Every finding. Asks the endpoint for its models, and nothing that costs money."""
+    findings = [
+        Finding(name, False, "is not a setting of Parley", f"did you mean {meant}?")
+        for name, meant in suspects(environment, blocks())
+    ]
+    faults = [fault for block in blocks() for fault in _faults(block, environment)]
+    if faults:
+        return [*findings, *faults]
+    running = Settings.load(environment)
+    return [
+        *findings,
+        await _store(running),
+        _port(running),
+        _roles(environment),
+        *_adapters(environment),
+        *await _endpoint(environment),
+    ]
+
+
+def _faults(block: type, environment: Mapping[str, str]) -> list[Finding]:
+    try:
+        block.load(environment)  # type: ignore[attr-defined]
+    except SettingsError as error:
+        lines = (line.partition(": ") for line in str(error).splitlines())
+        return [Finding(name, False, "cannot be used", why) for name, _, why in lines]
+    return []
+
+
+async def _store(running: Settings) -> Finding:
+    if running.redis_url is None:
+        holder = await embedded.attach(running.data_dir)
+        state = "in use by a running Parley" if holder else "starts with the bot"
+        return Finding("Redis", True, f"embedded Valkey in {running.data_dir}, {state}", "")
+    redis = keys.connect(running.redis_url.get_secret_value())
+    try:
+        async with keys.reaching():
+            about = await redis.info("server")
+    except StoreAway as error:
+        return Finding(
+            "Redis", False, f"does not answer: {error}", "check REDIS_URL, and that the server runs"
+        )
+    finally:
+        await redis.aclose()
+    version = str(about.get("redis_version", "0"))
+    old = tuple(int(part) for part in version.split(".")[:2]) < (6, 2)
+    return Finding("Redis", not old, f"answers, version {version}", "6.2 or newer is needed" if old else "")
+
+
+def _port(running: Settings) -> Finding:
+    where = f"{running.http_host}:{running.http_port}"
+    try:
+        family = socket.AF_INET6 if ":" in running.http_host else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((running.http_host, running.http_port))
+    except OSError as error:
+        return Finding(
+            "HTTP", False, f"{where}: {error.strerror}", "stop what uses it, or choose another HTTP_PORT"
+        )
+    return Finding("HTTP", True, f"{where} is free", "")
+
+
+def _roles(environment: Mapping[str, str]) -> Finding:
+    dialogue = DialogueSettings.load(environment)
+    try:
+        roles = Roles.load(dialogue.roles_file)
+    except SettingsError as error:
+        return Finding("roles", False, str(error), "mend ROLES_FILE")
+    if roles.get(dialogue.default_role) is None:
+        near = ", ".join(roles.near(dialogue.default_role)) or "assistant"
+        return Finding(
+            "DEFAULT_ROLE", False, f"there is no role {dialogue.default_role}", f"did you mean {near}?"
+        )
+    return Finding("roles", True, f"{len(roles.all())}, beginning with {dialogue.default_role}", "")
+
+
+def _adapters(environment: Mapping[str, str]) -> list[Finding]:
+    return [Finding(cls.name, True, "installed", "") for cls in adapter_classes() if not cls.interactive]
+
+
+async def _endpoint(environment: Mapping[str, str]) -> list[Finding]:
+    names = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "CHAT_API_KEY", "CHAT_BASE_URL")
+    if not any(environment.get(name, "").strip() for name in names):
+        local = await local_server()
+        if local is None:
+            return [
+                Finding("chat", True, "the offline demo answers", "set OPENAI_API_KEY or OPENAI_BASE_URL")
+            ]
+        environment = {**environment, "CHAT_BASE_URL": local}
+    router = Router(EndpointSettings.load(environment), environment)
+    try:
+        return await router.check()
+    finally:
+        await router.close()

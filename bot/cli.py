@@ -1,0 +1,128 @@
+"""The operator's commands: run, worker, ingress, chat, check, env.
+
+Imports of the application stand inside the commands, so that `parley env` and a faulty setting answer at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot import settings
+from bot.errors import SettingsError
+
+if TYPE_CHECKING:
+    from bot.app import Duties
+
+cli = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Talk to any OpenAI-style model in the messaging apps you already use.",
+)
+
+
+@cli.command()
+def run() -> None:
+    """Run everything in one process: receive, answer, serve."""
+    from bot.app import Duties
+
+    _run(_serve(Duties()))
+
+
+@cli.command()
+def worker() -> None:
+    """Only answer: empty the inbox that an ingress fills. Needs REDIS_URL."""
+    from bot.app import Duties
+
+    _run(_serve(Duties(receive=False)))
+
+
+@cli.command()
+def ingress() -> None:
+    """Only receive: fill the inbox that workers empty. Needs REDIS_URL."""
+    from bot.app import Duties
+
+    _run(_serve(Duties(work=False)))
+
+
+@cli.command()
+def chat() -> None:
+    """Talk to the bot in this terminal, or have it answer the lines of a pipe."""
+    from bot.app import Duties
+
+    _run(_serve(Duties(interactive=True)))
+
+
+@cli.command()
+def check() -> None:
+    """Tell what is configured and reachable, and how to mend what is not; 1 where something must be mended."""
+    from bot.check import examine
+
+    _run(examine(settings.environment()))
+
+
+@cli.command()
+def env(
+    write: Annotated[
+        bool, typer.Option("--write", help="Write it to .env.example instead of printing it.")
+    ] = False,
+) -> None:
+    """Every variable with its description and its default."""
+    from bot.app import blocks
+
+    text = settings.example(blocks())
+    if write:
+        Path(".env.example").write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+
+
+def main() -> None:
+    """The command `parley`."""
+    try:
+        cli()
+    except SettingsError as error:
+        sys.stderr.write(f"parley: these settings need mending:\n{_indented(str(error))}\n")
+        sys.exit(2)
+
+
+async def _serve(duties: Duties) -> int:
+    """Run the bot until it is told to stop; its exit status."""
+    from bot.app import App, configure_logs
+
+    environment = settings.environment()
+    configure_logs(environment, quiet=duties.interactive)
+    app = App(environment, duties, announce=_quietly if duties.interactive else _announce)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    # A terminal's adapter has its own meaning for Ctrl-C: it stops the answer, not the bot.
+    for number in (signal.SIGTERM,) if duties.interactive else (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return await app.run(stop)
+
+
+def _run(work: Coroutine[Any, Any, int]) -> None:
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        raise typer.Exit(runner.run(work))
+
+
+def _announce(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _quietly(line: str) -> None:
+    """What the bot announces does not belong among the answers."""
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())

@@ -1,0 +1,55 @@
+"""Finding one's way: /help, /new, /stop, /retry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.api import Notice
+from bot.commands import Call, Command
+from bot.dialogue import Dialogue
+from bot.window import Windows
+
+
+class Basics:
+    """The commands that every conversation needs."""
+
+    def __init__(self, windows: Windows, dialogue: Dialogue) -> None:
+        self._windows = windows
+        self._dialogue = dialogue
+
+    def commands(self) -> list[Command]:
+        """The family, with /help over `everything` added by `help_for`."""
+        return [
+            Command("new", self.new, ("reset", "clear", "新对话", "新對話", "清空")),
+            Command("retry", self.retry, ("again", "重试", "重試")),
+            Command("stop", self.stop, ("cancel", "停止", "取消"), urgent=True),
+        ]
+
+    async def new(self, call: Call) -> None:
+        """Forget the dialogue."""
+        await self._windows.clear(call.delivery.conversation)
+        await call.delivery.notice("new.done")
+
+    async def retry(self, call: Call) -> None:
+        """Ask the last question again; the new answer takes the old one's place."""
+        question = await self._windows.last_asked(call.delivery.conversation)
+        if question is None:
+            await call.delivery.notice("retry.nothing")
+        else:
+            await self._dialogue.answer(call.delivery, question, again=True)
+
+    async def stop(self, call: Call) -> None:
+        """Reached only where nothing runs: a running answer has been interrupted by the inbox already."""
+        await call.delivery.notice("stop.nothing")
+
+
+def help_for(commands: Sequence[Command]) -> Command:
+    """/help over `commands` and itself."""
+
+    async def show(call: Call) -> None:
+        lines = [f"/{c.name} – {call.delivery.say(f'command.help.{c.name}')}" for c in (*commands, command)]
+        intro = call.delivery.say("command.help.intro")
+        await call.delivery.send(Notice("command.help", text="\n".join((intro, "", *lines))))
+
+    command = Command("help", show, ("start", "帮助", "幫助"))
+    return command

@@ -1,0 +1,169 @@
+"""POST /chat/completions: one streamed answer from one server, whatever dialect of the API it speaks."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import structlog
+
+from bot.endpoints.answer import AnswerReader, Delta, Finish, ReasoningDelta, TextDelta
+from bot.endpoints.client import Client, Response
+from bot.endpoints.failures import ParameterRefused
+from bot.endpoints.models import Catalogue
+from bot.endpoints.report import redaction
+from bot.endpoints.request import ChatRequest, ImagePart, Message, Quirks, TextPart, adapt, compose
+from bot.endpoints.settings import Server
+from bot.endpoints.sse import Decoder, Event, EventTooLong
+from bot.errors import Interrupted, ParleyError, ServerFailed, TimedOut, WrongAddress
+
+__all__ = [
+    "ChatEndpoint",
+    "ChatRequest",
+    "Delta",
+    "Finish",
+    "ImagePart",
+    "Message",
+    "ReasoningDelta",
+    "TextDelta",
+    "TextPart",
+]
+
+_REMEMBERED = 256  # models of one server
+_DRAIN = 0.1  # seconds for the end of a body behind [DONE], so that the connection can be used again
+
+_log = structlog.get_logger(__name__)
+
+
+class ChatEndpoint:
+    """Chat at one server. It remembers what each model refused, so that this is asked for only once."""
+
+    def __init__(self, client: Client, server: Server, catalogue: Catalogue) -> None:
+        self._client = client
+        self._server = server
+        self._limit_field = catalogue.limit_field(server.host)
+        self._hide = redaction(server.key.get_secret_value() if server.key else "")
+        self._quirks: OrderedDict[str, Quirks] = OrderedDict()
+
+    async def ask(self, request: ChatRequest, model: str) -> AsyncGenerator[Delta]:
+        """The answer of `model`, piece by piece, `Finish` last; closing the generator closes the connection.
+
+        Nothing is retried, except that what the model refuses is left out. Raises, before the first
+        `TextDelta`, the errors of `Client.request`, `EmptyAnswer` and `Filtered`; after it, only `Interrupted`.
+        """
+        while True:
+            quirks = self._quirks.get(model) or Quirks(limit_field=self._limit_field)
+            body = compose(request, model, quirks)
+            try:
+                async with aclosing(self._stream(body, model)) as deltas:
+                    async for delta in deltas:
+                        yield delta
+                return
+            except ParameterRefused as refused:
+                adapted = adapt(quirks, refused.report, body)
+                if adapted is None:
+                    raise
+                _log.warning("request adapted", host=self._server.host, model=model, reason=str(refused))
+                self._remember(model, adapted)
+
+    def _remember(self, model: str, quirks: Quirks) -> None:
+        self._quirks[model] = quirks
+        self._quirks.move_to_end(model)
+        if len(self._quirks) > _REMEMBERED:
+            self._quirks.popitem(last=False)
+
+    async def _stream(self, body: dict[str, Any], model: str) -> AsyncGenerator[Delta]:
+        reader = AnswerReader(self._server.host, model, self._hide)
+        complete = False
+        try:
+            async with (
+                self._client.request("POST", self._server, "chat/completions", body) as reply,
+                aclosing(self._documents(reply, reader)) as documents,
+            ):
+                async for document in documents:
+                    if document is _DONE:
+                        complete = True
+                        break
+                    for delta in reader.read(document):
+                        yield delta
+                    if reader.full:
+                        break
+            for delta in reader.close(complete=complete):
+                yield delta
+        except ParleyError as error:
+            if reader.spoke:
+                raise Interrupted(str(error)) from error
+            raise
+
+    async def _documents(self, reply: Response, reader: AnswerReader) -> AsyncGenerator[Any]:
+        """The JSON objects of a reply, then `_DONE` where it was complete."""
+        head = await self._head(reply)
+        start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+        if start.startswith(b"<") or reply.html:
+            raise WrongAddress(f"{self._server.host}: answers with a web page; is the base URL right?")
+        if start.startswith((b"{", b"[")):
+            yield self._parsed((await reply.rest(head)).decode("utf-8-sig", "replace"))
+            yield _DONE
+            return
+        decoder = Decoder()
+        chunk = head
+        while chunk:
+            for event in self._fed(decoder, chunk):
+                if event.data.startswith("[DONE]"):
+                    await self._next(reply, finished=True, limit=_DRAIN)
+                    yield _DONE
+                    return
+                yield self._document(event)
+            chunk = await self._next(reply, finished=reader.finished, limit=self._client.timeouts.linger)
+        for event in decoder.close():
+            yield _DONE if event.data.startswith("[DONE]") else self._document(event, last=True)
+
+    async def _head(self, reply: Response) -> bytes:
+        head = b""
+        while not head.lstrip(b"\xef\xbb\xbf \t\r\n"):
+            piece = await reply.piece()
+            head = head[-4096:] + piece  # blanks may come for as long as a server is thinking
+            if not piece:
+                break
+        return head
+
+    async def _next(self, reply: Response, *, finished: bool, limit: float) -> bytes:
+        """The next bytes. Once the answer is finished, what breaks or stays away is its end."""
+        if not finished:
+            return await reply.piece()
+        try:
+            return await reply.piece(limit)
+        except (TimedOut, ServerFailed) as error:
+            _log.debug("no proper end of a stream", host=self._server.host, reason=str(error))
+            return b""
+
+    def _fed(self, decoder: Decoder, chunk: bytes) -> list[Event]:
+        try:
+            return decoder.feed(chunk)
+        except EventTooLong as error:
+            raise ServerFailed(f"{self._server.host}: {error}") from None
+
+    def _document(self, event: Event, *, last: bool = False) -> Any:
+        try:
+            document = json.loads(event.data)
+        except (ValueError, RecursionError):
+            if event.name == "error":
+                return {"error": {"message": event.data}}
+            if last:  # cut in the middle: as if it had not come
+                return {}
+            raise ServerFailed(f"{self._server.host}: an event that is no JSON") from None
+        if event.name == "error" and not (isinstance(document, dict) and document.get("error")):
+            return {"error": document}
+        return document
+
+    def _parsed(self, text: str) -> Any:
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            raise ServerFailed(f"{self._server.host}: an answer that is no JSON") from None
+
+
+_DONE = object()

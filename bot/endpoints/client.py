@@ -1,0 +1,230 @@
+"""One HTTP client for all servers: keys, time-outs, and every way in which a connection can fail."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.request import getproxies
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from bot.endpoints.failures import failure
+from bot.endpoints.report import redaction, report, retry_after
+from bot.endpoints.settings import Server
+from bot.errors import ParleyError, ServerFailed, TimedOut, Unreachable, WrongAddress
+
+_ERROR_LIMIT = 64 * 1024  # bytes of an error's body
+DOCUMENT_LIMIT = 16 * 1024 * 1024
+"""Bytes of a reply that is one JSON document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """In seconds: to connect; to the first byte of the reply; between two of them; after the answer."""
+
+    connect: float = 10
+    first_byte: float = 120
+    idle: float = 90
+    linger: float = 3
+
+
+class Response:
+    """The body of a good reply, in pieces."""
+
+    def __init__(self, response: httpx.Response, server: Server, deadline: float, idle: float) -> None:
+        self.html = response.headers.get("content-type", "").lower().startswith("text/html")
+        self.server = server
+        self._pieces = response.aiter_bytes()
+        self._deadline: float | None = deadline
+        self._idle = idle
+
+    async def piece(self, limit: float | None = None) -> bytes:
+        """The next bytes, or none at the end, within `limit` seconds. Raises `TimedOut`, `ServerFailed`."""
+        deadline = self._deadline
+        if deadline is None:
+            deadline = asyncio.get_running_loop().time() + (self._idle if limit is None else limit)
+        try:
+            async with asyncio.timeout_at(deadline):
+                piece = await anext(self._pieces, b"")
+        except TimeoutError:
+            raise TimedOut(f"{self.server.host}: silent for too long") from None
+        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+            raise _broken(error, self.server) from error
+        self._deadline = None
+        return piece
+
+    async def rest(self, begun: bytes = b"", limit: int = DOCUMENT_LIMIT) -> bytes:
+        """All of the body behind `begun`, together with it. Raises `ServerFailed` where it is too long."""
+        body = bytearray(begun)
+        while piece := await self.piece():
+            body += piece
+            if len(body) > limit:
+                raise ServerFailed(f"{self.server.host}: a reply of more than {limit} bytes")
+        return bytes(body)
+
+
+class Client:
+    """Asks servers. No redirect is followed, because it would carry the key away; close it when done.
+
+    `now` is the wall clock, for dates in `Retry-After`.
+    """
+
+    def __init__(
+        self,
+        timeouts: Timeouts | None = None,
+        *,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.timeouts = timeouts or Timeouts()
+        self._new_id = new_id
+        self._now = now
+        transport = AiohttpTransport()
+        transport.client = lambda: _session(transport)
+        connect = self.timeouts.connect
+        self._http = httpx.AsyncClient(
+            transport=transport,
+            follow_redirects=False,
+            timeout=httpx.Timeout(None, connect=connect, pool=connect),
+            headers={"User-Agent": "parley"},
+        )
+
+    @asynccontextmanager
+    async def request(
+        self,
+        method: str,
+        server: Server,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        limit: float = 0,
+    ) -> AsyncIterator[Response]:
+        """The reply to a request, if it is a good one; leaving the block closes the connection.
+
+        `limit` is the time to the first byte in seconds, 0 for the usual one. Raises what `failures.failure`
+        knows, and `Unreachable`, `TimedOut`, `ServerFailed`, `WrongAddress`.
+        """
+        deadline = asyncio.get_running_loop().time() + (limit or self.timeouts.first_byte)
+        request = self._http.build_request(
+            method,
+            server.url(path),
+            content=None if body is None else _encoded(body),
+            headers=self._headers(server, streamed=body is not None),
+        )
+        response = await self._send(request, server, deadline)
+        try:
+            reply = Response(response, server, deadline, self.timeouts.idle)
+            if response.status_code >= 300:
+                raise await self._failure(response, reply, str((body or {}).get("model", "")))
+            yield reply
+        finally:
+            await response.aclose()
+
+    async def document(self, server: Server, path: str, *, limit: float = 0) -> Any:
+        """A JSON document. Raises as `request` does."""
+        async with self.request("GET", server, path, limit=limit) as reply:
+            body = await reply.rest()
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError):
+            raise WrongAddress(f"{server.url(path)} does not answer in JSON") from None
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    def _headers(self, server: Server, *, streamed: bool) -> dict[str, str]:
+        headers = {"X-Client-Request-Id": self._new_id(), "Accept": "application/json"}
+        if streamed:
+            # A proxy that compresses a stream also holds it back.
+            headers |= {
+                "Accept": "text/event-stream, application/json",
+                "Accept-Encoding": "identity",
+                "Content-Type": "application/json",
+            }
+        if server.key is not None:
+            headers["Authorization"] = f"Bearer {server.key.get_secret_value()}"
+            if server.host.endswith(".azure.com"):
+                headers["api-key"] = server.key.get_secret_value()  # older deployments know no Bearer key
+        if server.organization:
+            headers["OpenAI-Organization"] = server.organization
+        if server.project:
+            headers["OpenAI-Project"] = server.project
+        return headers
+
+    async def _send(self, request: httpx.Request, server: Server, deadline: float) -> httpx.Response:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._http.send(request, stream=True)
+        except TimeoutError:
+            raise TimedOut(f"{server.host}: no reply in time") from None
+        except (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError) as error:
+            # ValueError: aiohttp found a password for the host in ~/.netrc, and we bring a key
+            raise _broken(error, server) from error
+
+    async def _failure(self, response: httpx.Response, reply: Response, model: str) -> ParleyError:
+        server = reply.server
+        hide = redaction(server.key.get_secret_value() if server.key else "")
+        if response.status_code < 400:
+            target = re.sub(r"[?#].*", "", response.headers.get("location", ""))[:200]
+            return WrongAddress(f"{server.host}: {response.status_code}, redirects to {hide(target)}")
+        body = b""
+        try:
+            while len(body) < _ERROR_LIMIT and (piece := await reply.piece()):
+                body += piece
+        except ParleyError as broken:  # the status alone says enough
+            body = body or str(broken).encode()
+        given = report(response.status_code, body[:_ERROR_LIMIT], hide)
+        wait = retry_after(response.headers, self._now())
+        error = failure(given, server.host, model=model, retry_after=wait)
+        if response.headers.get("x-should-retry") == "false":
+            error.values["final"] = 1
+        return error
+
+
+def _session(transport: AiohttpTransport) -> aiohttp.ClientSession:
+    # aiohttp reads proxies and ~/.netrc with each request, so it is asked to only where there is a proxy.
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=0, ttl_dns_cache=60, keepalive_timeout=30, ssl=transport.ssl_context
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=bool(getproxies()),
+    )
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    # Half of a surrogate pair, as JSON from elsewhere may hold, has no UTF-8.
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _broken(error: Exception, server: Server) -> ParleyError:
+    """The error that a failed connection stands for.
+
+    The transport takes a refused and a dropped connection for a time-out, so its cause is looked at.
+    """
+    cause = error.__cause__ if isinstance(error.__cause__, aiohttp.ClientError) else error
+    match cause:
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
+            return Unreachable(f"{server.host}: no secure connection: {type(cause).__name__}", final=1)
+        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
+            return Unreachable(f"{server.host}: the proxy does not let us through")
+        case aiohttp.ClientConnectorError():
+            return Unreachable(f"{server.host}: {cause.strerror or type(cause).__name__}")
+        case aiohttp.ServerTimeoutError():
+            return Unreachable(f"{server.host}: no connection in time")
+        case aiohttp.InvalidURL() | ValueError():
+            return Unreachable(
+                f"{server.host}: {type(cause).__name__}; is there a password in ~/.netrc?", final=1
+            )
+        case _:
+            return ServerFailed(f"{server.host}: the connection broke: {type(cause).__name__}")

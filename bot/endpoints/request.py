@@ -1,0 +1,211 @@
+"""What is asked of a chat model: the request, its JSON, and what a server taught us to write otherwise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from bot.endpoints.report import Report
+
+_DROPPABLE = (
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "max_completion_tokens",
+    "stop",
+    "reasoning_effort",
+    "stream_options",
+    "stream",
+)
+_OTHER_LIMIT = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+_UNSEEN = "[an image, which this model cannot see]"
+
+_ALTERNATE = re.compile(r"roles? must alternate|alternate between|alternating (?:user|roles)", re.IGNORECASE)
+_NO_SYSTEM = re.compile(
+    r"system\W*(?:role|message|prompt)s?\b.{0,40}(?:not supported|unsupported|not allowed|must be|only one)"
+    r"|(?:not|n[o']t) support\w* (?:the )?\W*system|(?:role|variant)\W{1,3}system\b"
+    r"|developer instruction is not enabled",
+    re.IGNORECASE,
+)
+_NO_IMAGES = re.compile(
+    r"image_url|image input|images? (?:is|are) not|support\w* images?|multi-?modal|vision|must be a string"
+    r"|expected (?:a )?string|string type|content.{0,20}should be a valid string",
+    re.IGNORECASE,
+)
+_NO_NAMES = re.compile(
+    r"messages\b.{0,40}\bname\b|\bname\b.{0,40}\bmessages\b|^name$|['\"`]name['\"`]", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """A piece of text in a message."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """A picture in a message, as a `data:` URL: no server is ever sent to fetch an address."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the dialogue; `name` is who speaks, where several do."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str | tuple[TextPart | ImagePart, ...]
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What is asked. What is empty or None is left to the configuration, and then to the server."""
+
+    messages: tuple[Message, ...]
+    model: str = ""
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    reasoning_effort: str = ""
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Quirks:
+    """What a server wants otherwise for one model: fields under another name or left out, other messages."""
+
+    limit_field: str = "max_tokens"
+    dropped: frozenset[str] = frozenset()
+    alternate: bool = False  # user and assistant take turns, a user first
+    no_system: bool = False
+    no_images: bool = False  # and no content in parts
+    no_names: bool = False
+
+
+def compose(request: ChatRequest, model: str, quirks: Quirks) -> dict[str, Any]:
+    """The JSON of a request: as little as possible, because unknown servers refuse what they do not know."""
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": [_message(message) for message in _arranged(request.messages, quirks)],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        quirks.limit_field: request.max_tokens,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "stop": list(request.stop) or None,
+        "reasoning_effort": request.reasoning_effort or None,
+    }
+    dropped = quirks.dropped | ({"stream_options"} if "stream" in quirks.dropped else set())
+    return {name: value for name, value in body.items() if value is not None and name not in dropped}
+
+
+def adapt(quirks: Quirks, report: Report, body: Mapping[str, Any]) -> Quirks | None:
+    """What to do otherwise after a refusal; None where nothing in `body` can be. Each thing changes once."""
+    if refused := _named_field(report, body):
+        other = _OTHER_LIMIT.get(refused, "")
+        renamed = bool(other) and other not in quirks.dropped and _unknown(report, other)
+        return replace(
+            quirks,
+            limit_field=other if renamed else quirks.limit_field,
+            dropped=quirks.dropped | {refused},
+        )
+    messages: Sequence[Mapping[str, Any]] = body["messages"]
+    words = f"{report.param} {report.message}"
+    changes: tuple[tuple[str, bool, re.Pattern[str]], ...] = (
+        ("no_images", any(isinstance(m["content"], list) for m in messages), _NO_IMAGES),
+        ("no_names", any("name" in m for m in messages), _NO_NAMES),
+        ("alternate", not quirks.alternate, _ALTERNATE),
+        ("no_system", messages[0]["role"] == "system", _NO_SYSTEM),
+    )
+    for change, possible, pattern in changes:
+        if possible and pattern.search(words):
+            return replace(quirks, **{change: True})  # type: ignore[arg-type]  # each of the four is a switch
+    return None
+
+
+def _named_field(report: Report, body: Mapping[str, Any]) -> str:
+    """The field of `body` that a refusal blames: by `param`, else in quotes, else by its bare name."""
+    root = re.split(r"[.\[]", report.param)[0]
+    if root in _DROPPABLE and root in body:
+        return root
+    if root == "messages":
+        return ""
+    quoted = re.findall(r"['\"`](\w+)(?:\.\w+)*['\"`]", report.message)
+    # A bare "stream" or "stop" is a word of many sentences.
+    bare = [word for word in re.findall(r"\w+", report.message) if word not in ("stream", "stop")]
+    return next((word for word in (*quoted, *bare) if word in _DROPPABLE and word in body), "")
+
+
+def _unknown(report: Report, other: str) -> bool:
+    """Whether the name of the limit was refused, rather than its value."""
+    if other in report.message:
+        return True
+    unknown = r"unsupported|not supported|unknown|unrecogni[sz]ed|unexpected|extra|not permitted|not allowed"
+    return bool(
+        re.search(unknown, f"{report.code} {report.type} {report.message}", re.IGNORECASE)
+    ) and not re.search(r"too large|at most|less than|greater than", report.message, re.IGNORECASE)
+
+
+def _arranged(messages: Sequence[Message], quirks: Quirks) -> list[Message]:
+    """One system message, first; nothing empty from the assistant; neighbours of one role and name joined."""
+    if quirks.no_images:
+        messages = [replace(m, content=_flat(m.content)) for m in messages]
+    if quirks.no_names or quirks.alternate:
+        messages = [replace(m, name="") for m in messages]
+    system = [m for m in messages if m.role == "system"]
+    found: list[Message] = []
+    if system:
+        found.append(replace(system[0], content="\n\n".join(_flat(m.content) for m in system), name=""))
+    for message in messages:
+        if message.role == "system" or (message.role == "assistant" and not message.content):
+            continue
+        last = found[-1] if found else None
+        if last and (last.role, last.name) == (message.role, message.name):
+            found[-1] = _joined(last, message)
+        else:
+            found.append(message)
+    if quirks.no_system and found and found[0].role == "system":
+        found[0] = replace(found[0], role="user")
+        if len(found) > 1 and found[1].role == "user":
+            found[:2] = [_joined(found[0], replace(found[1], name=""))]
+    first = next((n for n, m in enumerate(found) if m.role != "system"), None)
+    if quirks.alternate and first is not None and found[first].role == "assistant":
+        found.pop(first)  # what was cut to fit may begin with an answer
+    return found
+
+
+def _joined(one: Message, two: Message) -> Message:
+    if isinstance(one.content, str) and isinstance(two.content, str):
+        return replace(two, content=f"{one.content}\n\n{two.content}")
+    return replace(two, content=(*_parts(one.content), *_parts(two.content)))
+
+
+def _parts(content: str | tuple[TextPart | ImagePart, ...]) -> tuple[TextPart | ImagePart, ...]:
+    return ((TextPart(content),) if content else ()) if isinstance(content, str) else content
+
+
+def _flat(content: str | tuple[TextPart | ImagePart, ...]) -> str:
+    if isinstance(content, str):
+        return content
+    return "\n".join(part.text if isinstance(part, TextPart) else _UNSEEN for part in content)
+
+
+def _message(message: Message) -> dict[str, Any]:
+    content: Any = message.content
+    if not isinstance(content, str):
+        content = [
+            {"type": "text", "text": part.text}
+            if isinstance(part, TextPart)
+            else {"type": "image_url", "image_url": {"url": part.url}}
+            for part in content
+        ]
+    # OpenAI takes names of up to 64 characters without blanks and <|\/>.
+    name = re.sub(r"[\s<|\\/>]+", "_", message.name)[:64]
+    return {"role": message.role, "content": content} | (
+        {"name": name} if name and message.role != "system" else {}
+    )

@@ -1,0 +1,162 @@
+"""Which OpenAI-style servers there are, with which keys, and what is asked of them by default."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from bot.errors import SettingsError
+from bot.settings import Block, Names
+
+_PASTED = re.compile(r"(?:/+(?:chat/completions|completions|responses|embeddings|models))?/*$")
+_SERVER_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+
+
+def base_url(text: str) -> str:
+    """A base URL in the one form that paths are appended to: no slash at the end, no endpoint, no fragment.
+
+    A query is kept, because older Azure deployments want `?api-version=`. Raises `ValueError` in plain words.
+    """
+    text = text.strip().strip("\"'")
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or re.search(r"[\s\x00-\x1f]", text):
+        raise ValueError("write a whole address such as https://api.openai.com/v1")
+    if "@" in parts.netloc:
+        raise ValueError("put the key into its own variable, not into the address")
+    return urlunsplit((parts.scheme, parts.netloc.lower(), _PASTED.sub("", parts.path), parts.query, ""))
+
+
+def key(secret: SecretStr) -> SecretStr:
+    """A key as it goes into a header. Raises `ValueError` where it holds what no header may hold."""
+    text = secret.get_secret_value().strip().strip("\"'")
+    if not re.fullmatch(r"[\x21-\x7e]*", text):
+        raise ValueError("holds a blank or a character that no key has; copy it again")
+    return SecretStr(text)
+
+
+BaseURL = Annotated[str, AfterValidator(base_url)]
+Key = Annotated[SecretStr, AfterValidator(key)]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """An OpenAI-style server. `variable` is what its address is called in the settings, for remedies."""
+
+    base_url: str
+    key: SecretStr | None = None
+    organization: str = ""
+    project: str = ""
+    variable: str = "OPENAI"
+
+    @property
+    def host(self) -> str:
+        """The host's name, without the port."""
+        return urlsplit(self.base_url).hostname or ""
+
+    def url(self, path: str) -> str:
+        """The address of an endpoint, such as `chat/completions`."""
+        parts = urlsplit(self.base_url)
+        return urlunsplit((parts.scheme, parts.netloc, f"{parts.path}/{path}", parts.query, ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A server and a model that may serve a request. `model` is empty where it is still to be found out."""
+
+    server: Server
+    model: str = ""
+
+
+class EndpointSettings(Block):
+    """Endpoints"""
+
+    openai_api_key: Key | None = Field(None, description="The key of the OpenAI-style server.")
+    openai_base_url: BaseURL = Field(
+        "https://api.openai.com/v1", description="Its address, up to and with /v1."
+    )
+    openai_organization: str = Field("", description="Sent as OpenAI-Organization where set.")
+    openai_project: str = Field("", description="Sent as OpenAI-Project where set.")
+    chat_model: str = Field("", description="The model for chat. Unset: what suits the server.")
+    chat_base_url: BaseURL | None = Field(
+        None, description="Another server for chat. Unset: OPENAI_BASE_URL."
+    )
+    chat_api_key: Key | None = Field(None, description="Its key. Unset: OPENAI_API_KEY.")
+    chat_fallbacks: Names = Field(
+        (),
+        description="What to try next when the model cannot answer: `model`, or `model@NAME` for a server at "
+        "NAME_BASE_URL with NAME_API_KEY.",
+    )
+    temperature: float | None = Field(None, ge=0, le=2, description="Unset: the server's own.")
+    top_p: float | None = Field(None, ge=0, le=1, description="Unset: the server's own.")
+    max_tokens: int | None = Field(
+        None, ge=1, description="The longest answer, in tokens. Unset: the server's own."
+    )
+    reasoning_effort: Literal["", "none", "minimal", "low", "medium", "high", "xhigh", "max"] = Field(
+        "", description="How much a reasoning model thinks. Unset: the server's own."
+    )
+
+    examples: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            "OPENAI_API_KEY": "sk-…",
+            "CHAT_BASE_URL": "http://localhost:11434/v1",
+            "CHAT_FALLBACKS": "small-model,other-model@DEEPSEEK",
+        }
+    )
+
+    def chat_server(self) -> Server:
+        """The server for chat."""
+        return Server(
+            base_url=self.chat_base_url or self.openai_base_url,
+            key=self.chat_api_key or self.openai_api_key,
+            organization="" if self.chat_base_url else self.openai_organization,
+            project="" if self.chat_base_url else self.openai_project,
+            variable="CHAT" if self.chat_base_url else "OPENAI",
+        )
+
+    def chat_candidates(self, environment: Mapping[str, str]) -> tuple[Candidate, ...]:
+        """The chat model, then its fallbacks. Raises `SettingsError` where a fallback's server is not set."""
+        server = self.chat_server()
+        faults: list[str] = []
+        found = [Candidate(server, self.chat_model)]
+        for entry in self.chat_fallbacks:
+            model, _, name = entry.rpartition("@")
+            if not model or not _SERVER_NAME.fullmatch(name):
+                found.append(Candidate(server, entry))
+                continue
+            try:
+                found.append(Candidate(_named(name, environment), model))
+            except ValueError as fault:
+                faults.append(f"CHAT_FALLBACKS: {entry}: {fault}")
+        if faults:
+            raise SettingsError("\n".join(faults))
+        return tuple(found)
+
+
+def _named(name: str, environment: Mapping[str, str]) -> Server:
+    """The server that an operator called `name`. A server at a plain http:// address may do without a key."""
+    address = environment.get(f"{name}_BASE_URL", "").strip()
+    if not address and name == "OPENAI":
+        address = str(EndpointSettings.model_fields["openai_base_url"].default)
+    if not address:
+        raise ValueError(f"{name}_BASE_URL is not set")
+    try:
+        address = base_url(address)
+    except ValueError as fault:
+        raise ValueError(f"{name}_BASE_URL: {fault}") from None
+    secret = environment.get(f"{name}_API_KEY", "").strip()
+    if not secret and address.startswith("https:"):
+        raise ValueError(f"{name}_API_KEY is not set")
+    try:
+        return Server(address, key(SecretStr(secret)) if secret else None, variable=name)
+    except ValueError as fault:
+        raise ValueError(f"{name}_API_KEY: {fault}") from None

@@ -1,0 +1,129 @@
+"""What lies in a lane, in Redis's words and in ours: messages, leases, dead letters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Protocol
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
+
+from bot.api import Incoming
+
+_incoming = TypeAdapter(Incoming)
+
+
+class Claim(Protocol):
+    """What proves a lease: the token, who has it, and the fence that the latest take put into the journal."""
+
+    @property
+    def conversation(self) -> str:
+        """Whose lane it is."""
+
+    @property
+    def token(self) -> str:
+        """The entry's id in `ready`."""
+
+    @property
+    def consumer(self) -> str:
+        """The process."""
+
+    @property
+    def fence(self) -> str:
+        """Tells this lease from a later one of the same token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A token that was leased, before its message was read."""
+
+    conversation: str
+    token: str
+    consumer: str
+    fence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One attempt at the oldest message of a conversation, while it is ours.
+
+    `attempt` counts from 1 and is not bounded here. `posts` and `answer` are what earlier attempts put into
+    the journal; `stopped` says that the person asked to stop. `fence` tells this lease from a later one.
+    """
+
+    conversation: str
+    token: str
+    consumer: str
+    message: Incoming
+    attempt: int
+    posts: tuple[str, ...] = ()
+    answer: str | None = None
+    stopped: bool = False
+    fence: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """Stop answering `message`, an `Incoming.key`. It may come more than once."""
+
+    conversation: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How much there is: tokens that wait and that are leased, conversations with a lane, dead letters."""
+
+    ready: int
+    leased: int
+    conversations: int
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """A message that was given up at `at` (seconds since the epoch). One that is unreadable is None."""
+
+    conversation: str
+    message: Incoming | None
+    reason: str
+    at: float
+
+
+def write(message: Incoming) -> bytes:
+    """A lane's entry: the message in JSON, which has no line breaks, and behind a line break its key.
+
+    The scripts need the key and should not read JSON. Lone surrogates become question marks.
+    """
+    try:
+        text = _incoming.dump_json(message)
+    except PydanticSerializationError:  # how pydantic refuses lone surrogates
+        text = json.dumps(asdict(message), ensure_ascii=False).encode("utf-8", "replace")
+    return text + b"\n" + message.key.encode("utf-8", "replace")
+
+
+def read(entry: str) -> Incoming | str:
+    """The message of a lane's entry, or why it cannot be read (which does not quote it)."""
+    try:
+        return _incoming.validate_json(entry.partition("\n")[0])
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, e['loc']))} {e['type']}" for e in error.errors())
+        return f"unreadable: {', '.join(faults)}"[:500]
+
+
+def lease(taken: Taken, message: Incoming, journal: Mapping[str, str]) -> Lease:
+    """The lease of a token, with its message's journal."""
+    places = {name.removeprefix("post:"): int(at) for name, at in journal.items() if name.startswith("post:")}
+    return Lease(
+        conversation=taken.conversation,
+        token=taken.token,
+        consumer=taken.consumer,
+        message=message,
+        attempt=int(journal["attempt"]),
+        posts=tuple(sorted(places, key=places.__getitem__)),
+        answer=journal.get("answer"),
+        stopped="stopped" in journal,
+        fence=taken.fence,
+    )

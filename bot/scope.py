@@ -1,0 +1,38 @@
+"""Which conversation a message belongs to: a pure function of the message and the operator's policy."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Literal
+from urllib.parse import quote
+
+from bot.api import Incoming
+
+LONGEST_PART = 64
+"""Characters of one part of a conversation's id; a longer part is represented by its hash."""
+
+
+def scope(message: Incoming, policy: Literal["user", "thread", "chat"]) -> str:
+    """The id of the conversation that `message` belongs to; printable ASCII, at most 400 characters.
+
+    In private, a conversation is the chat, and its thread where there is one. In a group `policy` says who
+    shares one: nobody (`user`: each person, in each thread), a `thread`, or the whole `chat`. Different
+    conversations have different ids, whatever characters the platform's own ids are made of.
+    """
+    place = message.place
+    if place.kind == "private":
+        parts: tuple[str, ...] = ("private", place.chat, place.thread)
+    elif policy == "user":
+        parts = ("user", place.chat, place.thread, message.person.id)
+    elif policy == "thread":
+        parts = ("thread", place.chat, place.thread)
+    else:
+        parts = ("chat", place.chat)
+    return ":".join(_part(part) for part in (place.platform, place.account, *parts))
+
+
+def _part(text: str) -> str:
+    # Quoting leaves no colon and no "=", so parts cannot run together and a hash cannot be written by hand.
+    raw = text.encode("utf-8", "surrogatepass")
+    quoted = quote(raw, safe="")
+    return quoted if len(quoted) <= LONGEST_PART else f"={blake2b(raw, digest_size=20).hexdigest()}"

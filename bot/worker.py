@@ -1,0 +1,263 @@
+"""Takes messages from the inbox and runs the stack over each: lease, stop, retry, dead letters, drain."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
+
+import structlog
+
+from bot.api import Adapter, Gone, Unavailable
+from bot.delivery import Delivery, Handler, Say
+from bot.errors import LeaseLost, StoreAway
+from bot.inbox import Inbox, Lease
+from bot.profile import Profile
+from bot.settings import Settings
+from bot.telemetry import about, reference
+
+_log = structlog.get_logger(__name__)
+
+
+class Profiles(Protocol):
+    """`profile.Profiles.load`."""
+
+    async def load(self, conversation: str) -> Profile:
+        """A conversation's choices."""
+
+
+class _Hold:
+    """A lease as `delivery.Hold` and, for the adapter, as `api.Journal`."""
+
+    def __init__(self, inbox: Inbox, lease: Lease, until: float, clock: Callable[[], float]) -> None:
+        self.lease = lease
+        self.until = until
+        self.attempt = lease.attempt
+        self.kept = lease.answer
+        self.posts: list[str] = list(lease.posts)
+        self._inbox = inbox
+        self._clock = clock
+
+    def held(self) -> bool:
+        return self._clock() < self.until
+
+    async def keep(self, answer: str) -> None:
+        await self._inbox.finish(self.lease, answer)
+
+    async def posted(self, post: str) -> None:
+        await self._inbox.posted(self.lease, post)
+        self.posts.append(post)
+
+
+class Worker:
+    """One process's share of the answering.
+
+    `consumer` names this process in the inbox's consumer group; `alone` says that no other worker can be alive, so
+    that what a crash left behind is taken over at once. `clock` is monotonic, in seconds.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        handler: Handler,
+        adapters: Mapping[str, Adapter],
+        profiles: Profiles,
+        *,
+        settings: Settings,
+        language: Callable[[Profile, str], str],
+        say: Say,
+        consumer: str,
+        alone: bool,
+        clock: Callable[[], float] | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._inbox = inbox
+        self._handler = handler
+        self._adapters = adapters
+        self._profiles = profiles
+        self._settings = settings
+        self._language = language
+        self._say = say
+        self._consumer = consumer
+        self._alone = alone
+        self._clock = clock or asyncio.get_running_loop().time
+        self._sleep = sleep
+        self._holds: dict[str, _Hold] = {}  # by token
+        self._tasks: dict[str, asyncio.Task[None]] = {}  # by token
+        self._deliveries: dict[str, Delivery] = {}  # by message key
+        self._stopped_early: deque[str] = deque(maxlen=1000)  # interrupts that overtook their message
+        self._slot = asyncio.Event()
+
+    async def run(self) -> None:
+        """Answer until cancelled, then let running answers finish for `DRAIN` and give back the rest."""
+        beside = [asyncio.create_task(self._renewing()), asyncio.create_task(self._listening())]
+        try:
+            await self._taking()
+        finally:
+            await self._drain()
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            await self._leave()
+
+    # --- taking ----------------------------------------------------------------------------------------------
+
+    async def _taking(self) -> None:
+        idle: float | None = 0 if self._alone else None
+        swept, pause = -self._settings.lease, 0.1
+        while True:
+            try:
+                free = await self._free()
+                if idle == 0 or self._clock() - swept > self._settings.lease / 2:
+                    leases: Sequence[Lease] = await self._inbox.adopt(self._consumer, count=free, idle=idle)
+                    # A full page may hide more: look again at once.
+                    if len(leases) < free:
+                        idle, swept = None, self._clock()
+                else:
+                    leases = await self._inbox.take(
+                        self._consumer, count=free, block=min(1, self._settings.lease / 4)
+                    )
+                for lease in leases:
+                    self._begin(lease)
+                pause = 0.1
+            except StoreAway as error:
+                _log.warning("inbox.away", detail=str(error), again_in=pause)
+                await self._sleep(pause)
+                pause = min(2 * pause, 5)
+
+    async def _free(self) -> int:
+        while len(self._tasks) >= self._settings.concurrency:
+            self._slot.clear()
+            await self._slot.wait()
+        return min(self._settings.concurrency - len(self._tasks), 100)
+
+    def _begin(self, lease: Lease) -> None:
+        if lease.token in self._tasks:
+            # We were thought dead and took our own message back: the older task must not go on.
+            self._tasks[lease.token].cancel()
+        hold = _Hold(self._inbox, lease, self._clock() + self._settings.lease, self._clock)
+        self._holds[lease.token] = hold
+        task = asyncio.create_task(self._work(hold))
+        self._tasks[lease.token] = task
+        task.add_done_callback(lambda done: self._ended(lease.token, done))
+
+    def _ended(self, token: str, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(token) is task:
+            del self._tasks[token], self._holds[token]
+        self._slot.set()
+
+    # --- answering -------------------------------------------------------------------------------------------
+
+    async def _work(self, hold: _Hold) -> None:
+        lease = hold.lease
+        with about(reference(lease.message), attempt=lease.attempt):
+            try:
+                await self._answer(hold)
+            except LeaseLost:
+                _log.warning("lease.lost")
+            except Gone as error:
+                _log.info("place.gone", detail=str(error))
+                await self._settle(self._inbox.bury(lease, "gone"))
+            except Unavailable as error:
+                _log.warning("answer.postponed", kind=type(error).__name__, detail=str(error))
+                await self._postpone(lease)
+            except asyncio.CancelledError:
+                await self._settle(self._inbox.release(lease, count_attempt=False))
+                raise
+            except Exception:  # noqa: BLE001 - the worker's border: one message's fault must not end the others
+                _log.exception("answer.crashed")
+                await self._postpone(lease)
+
+    async def _answer(self, hold: _Hold) -> None:
+        lease, message = hold.lease, hold.lease.message
+        adapter = self._adapters.get(message.place.platform)
+        if adapter is None:
+            raise Gone(f"no adapter for {message.place.platform} is configured here")
+        profile = await self._profiles.load(lease.conversation)
+        delivery = Delivery(
+            message,
+            lease.conversation,
+            adapter.reply(message, hold),
+            hold,
+            ref=reference(message),
+            profile=profile,
+            language=self._language(profile, message.person.language),
+            say=self._say,
+        )
+        if lease.attempt > self._settings.attempts:
+            await self._give_up(delivery, lease)
+            return
+        self._deliveries[message.key] = delivery
+        if lease.stopped or message.key in self._stopped_early:
+            delivery.stopping.set()
+        started = self._clock()
+        try:
+            await self._handler(delivery)
+        finally:
+            del self._deliveries[message.key]
+        if not await self._inbox.done(lease):
+            raise LeaseLost(message.key)
+        _log.info("message.answered", seconds=round(self._clock() - started, 3))
+
+    async def _give_up(self, delivery: Delivery, lease: Lease) -> None:
+        _log.error("message.gave_up")
+        try:
+            await delivery.notice("gave_up", attempts=self._settings.attempts)
+            await delivery.end()
+        except Unavailable as error:
+            _log.warning("gave_up.unsaid", detail=str(error))
+        await self._inbox.bury(lease, "attempts")
+
+    async def _postpone(self, lease: Lease) -> None:
+        """Keep the lease for a while, so that the lane keeps its order, then let the message be taken again."""
+        await self._sleep(min(2.0**lease.attempt, 30) / 4)
+        await self._settle(self._inbox.release(lease))
+
+    async def _settle(self, change: Awaitable[bool]) -> None:
+        """Tell the inbox, if it can be told; if not, the lease runs out and the message is taken over."""
+        try:
+            await change
+        except StoreAway as error:
+            _log.warning("inbox.away", detail=str(error))
+
+    # --- beside ----------------------------------------------------------------------------------------------
+
+    async def _renewing(self) -> None:
+        while True:
+            await self._sleep(self._settings.lease / 3)
+            holds = list(self._holds.values())
+            asked = self._clock()
+            try:
+                ours = await self._inbox.renew([hold.lease for hold in holds]) if holds else set()
+            except StoreAway as error:
+                _log.warning("lease.unrenewed", detail=str(error))
+                continue
+            for hold in holds:
+                if hold.lease.token in ours:
+                    hold.until = asked + self._settings.lease
+                elif self._holds.get(hold.lease.token) is hold:
+                    hold.until = asked  # from now on every `send` raises LeaseLost
+
+    async def _listening(self) -> None:
+        async for interrupt in self._inbox.interrupts():
+            delivery = self._deliveries.get(interrupt.message)
+            if delivery is None:
+                self._stopped_early.append(interrupt.message)
+            else:
+                delivery.stopping.set()
+
+    async def _drain(self) -> None:
+        tasks = set(self._tasks.values())
+        if tasks:
+            _log.info("worker.draining", answers=len(tasks), seconds=self._settings.drain)
+            _, tasks = await asyncio.wait(tasks, timeout=self._settings.drain)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _leave(self) -> None:
+        try:
+            await self._inbox.leave(self._consumer)
+        except StoreAway as error:
+            _log.warning("inbox.away", detail=str(error))

@@ -1,0 +1,184 @@
+"""Commands: found by every name they have, answered in the person's language, bad input answered clearly."""
+
+import pytest
+from redis.asyncio import Redis
+
+from bot.api import Notice
+from bot.commands import Registry
+from bot.commands.basics import Basics, help_for
+from bot.commands.choices import Choices
+from bot.dialogue import Dialogue
+from bot.endpoints.models import Model as Listed
+from bot.i18n import Catalogue
+from bot.keys import Keys
+from bot.profile import Profile, Profiles
+from bot.roles import Roles
+from bot.settings import DialogueSettings
+from bot.tokens import Tokens
+from bot.window import Windows
+from tests.bot.doubles import Collected, delivery
+from tests.bot.test_dialogue import Model, says
+
+
+class Server(Model):
+    """A scripted model that also lists models."""
+
+    def __init__(
+        self, *scripts, listed: tuple[str, ...] = ("some-model", "big-model", "small-model")
+    ) -> None:
+        super().__init__(*scripts)
+        self.listed = listed
+
+    async def models(self) -> list[Listed]:
+        return [Listed(id=name) for name in self.listed]
+
+
+class House:
+    """The registry over a real window and real profiles."""
+
+    def __init__(self, redis: Redis, prefix: str) -> None:
+        catalogue, roles, keys = Catalogue.load(), Roles.load(None), Keys(prefix)
+        self.server = Server()
+        self.windows, self.profiles = Windows(redis, keys, ttl=600), Profiles(redis, keys)
+        self.dialogue = Dialogue(
+            windows=self.windows,
+            roles=roles,
+            router=self.server,  # type: ignore[arg-type]
+            tokens=Tokens(),
+            settings=DialogueSettings(),
+        )
+        family = [
+            *Basics(self.windows, self.dialogue).commands(),
+            *Choices(self.profiles, roles, self.server, "assistant").commands(),  # type: ignore[arg-type]
+        ]
+        self.registry = Registry(
+            [help_for(family), *family], languages=catalogue.languages, say=catalogue.say
+        )
+
+    async def say(self, text: str, language: str = "en") -> Collected:
+        made, reply = delivery(text, language=language, profile=await self.profiles.load("test-ann"))
+        if not await self.registry.run(made):
+            await self.dialogue(made)
+        return reply
+
+    async def profile(self) -> Profile:
+        return await self.profiles.load("test-ann")
+
+
+@pytest.fixture
+def house(redis: Redis, prefix: str) -> House:
+    return House(redis, prefix)
+
+
+@pytest.mark.parametrize(
+    "text", ["hello", "/etc/passwd is a file", "/", "//", "/ help", "/2", "a /help", "1/2"]
+)
+async def test_ordinary_text_is_no_command(house: House, text: str):
+    assert not await house.registry.run(delivery(text)[0])
+    assert not house.registry.urgent(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["/help", "/HELP", " /help ", "/help@parley_bot", "/start", "/帮助", "／帮助"]
+)
+async def test_help_lists_every_command_by_any_of_its_names(house: House, text: str):
+    reply = await house.say(text)
+    (notice,) = reply.parts
+    assert isinstance(notice, Notice)
+    for command in house.registry.commands:
+        assert f"/{command.name} – " in notice.text
+        assert f"command.help.{command.name}" not in notice.text
+
+
+async def test_help_and_the_menus_speak_every_language(house: House):
+    notice = (await house.say("/help", "zh-Hans")).parts[0]
+    assert isinstance(notice, Notice)
+    assert "重新" in notice.text or "新" in notice.text
+    for entry in house.registry.menu():
+        assert set(entry.descriptions) == {"en", "zh-Hans", "zh-Hant"}
+        assert entry.descriptions["en"] != entry.descriptions["zh-Hans"]
+
+
+async def test_an_unknown_command_names_the_nearest_and_changes_nothing(house: House):
+    near = (await house.say("/retri")).parts[0]
+    assert isinstance(near, Notice)
+    assert near.key == "command.unknown_near"
+    assert "/retry" in near.text
+    assert (await house.say("/xyzzy")).notices == ["command.unknown"]
+    assert house.server.requests == []
+
+
+async def test_new_forgets_the_dialogue(house: House):
+    await house.say("My name is Ann.")
+    assert (await house.say("/new")).notices == ["new.done"]
+    await house.say("What is my name?")
+    assert house.server.asked() == [("user", "What is my name?")]
+
+
+async def test_retry_answers_the_last_question_again(house: House):
+    house.server.scripts = [says("heads"), says("tails")]
+    assert (await house.say("/retry")).notices == ["retry.nothing"]
+    await house.say("Toss a coin.")
+    assert (await house.say("/retry")).text == "tails"
+    assert [e.turns[-1].content for e in await house.windows.load("test-ann")] == ["tails"]
+
+
+async def test_stop_is_urgent_and_says_so_where_nothing_runs(house: House):
+    assert house.registry.urgent("/stop")
+    assert house.registry.urgent("/停止")
+    assert not house.registry.urgent("/new")
+    assert (await house.say("/stop")).notices == ["stop.nothing"]
+
+
+async def test_role_shows_the_choices_and_taking_one_keeps_the_dialogue(house: House):
+    await house.say("My name is Ann.")
+    (choices,) = (await house.say("/role")).choices
+    assert "/role translator" in [o.value for o in choices.options]
+    await house.say("/role translator")
+    assert (await house.profile()).role == "translator"
+    await house.say("Bonjour")
+    assert house.server.asked()[0] == ("user", "My name is Ann.")
+    (choices,) = (await house.say("/role")).choices
+    assert "Translator" in choices.text
+
+
+@pytest.mark.parametrize(("name", "role"), [("翻译", "translator"), ("Coder", "coder"), ("WRITER", "writer")])
+async def test_a_role_is_known_by_its_name_in_any_language(house: House, name: str, role: str):
+    await house.say(f"/role {name}")
+    assert (await house.profile()).role == role
+
+
+async def test_a_role_that_does_not_exist_is_said_with_the_nearest(house: House):
+    reply = await house.say("/role translater")
+    notice = reply.parts[0]
+    assert isinstance(notice, Notice)
+    assert notice.key == "role.unknown"
+    assert "translator" in notice.text
+    assert await house.profile() == Profile()
+
+
+async def test_model_shows_the_servers_models_and_taking_one_is_used(house: House):
+    (choices,) = (await house.say("/model")).choices
+    assert [o.value for o in choices.options] == [
+        "/model some-model",
+        "/model big-model",
+        "/model small-model",
+    ]
+    await house.say("/model big-model")
+    await house.say("hello")
+    assert house.server.requests[-1].model == "big-model"
+    await house.say("/model some-model")
+    assert await house.profile() == Profile()
+
+
+async def test_a_model_that_is_not_listed_is_answered_with_near_ones(house: House):
+    (choices,) = (await house.say("/model big-modle")).choices
+    assert choices.options[0].value == "/model big-model"
+    assert (await house.profile()).model == ""
+
+
+async def test_where_the_server_lists_nothing_any_model_may_be_named(house: House):
+    house.server.listed = ()
+    assert (await house.say("/model")).notices == ["model.none_listed"]
+    assert (await house.say("/model my/own:model")).notices == ["model.set"]
+    assert (await house.profile()).model == "my/own:model"

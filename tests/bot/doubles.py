@@ -1,0 +1,81 @@
+"""Small doubles at the seams of the contract: a reply that collects, a hold that never runs out."""
+
+from __future__ import annotations
+
+from itertools import count
+
+from bot.api import Choices, End, Incoming, Notice, Person, Place, ReplyPart, Text
+from bot.delivery import Delivery
+from bot.i18n import Catalogue
+from bot.profile import Profile
+
+_ids = count(1)
+
+
+def incoming(text: str, *, id: str = "", chat: str = "ann", language: str = "en") -> Incoming:
+    """A private message from Ann."""
+    return Incoming(id or f"m{next(_ids)}", Place("test", "bot", chat), Person(chat, "Ann", language), text)
+
+
+class Collected:
+    """A `Reply` that keeps what was sent."""
+
+    def __init__(self) -> None:
+        self.parts: list[ReplyPart] = []
+
+    async def send(self, part: ReplyPart) -> None:
+        self.parts.append(part)
+
+    @property
+    def text(self) -> str:
+        return "".join(p.delta for p in self.parts if isinstance(p, Text))
+
+    @property
+    def notices(self) -> list[str]:
+        return [p.key for p in self.parts if isinstance(p, Notice)]
+
+    @property
+    def choices(self) -> list[Choices]:
+        return [p for p in self.parts if isinstance(p, Choices)]
+
+    @property
+    def ended(self) -> bool:
+        return bool(self.parts) and isinstance(self.parts[-1], End)
+
+
+class Held:
+    """A `Hold` whose journal is a variable."""
+
+    def __init__(self, kept: str | None = None, attempt: int = 1) -> None:
+        self.kept = kept
+        self.attempt = attempt
+        self.ours = True
+
+    def held(self) -> bool:
+        return self.ours
+
+    async def keep(self, answer: str) -> None:
+        self.kept = answer
+
+
+def delivery(
+    message: Incoming | str,
+    *,
+    hold: Held | None = None,
+    profile: Profile | None = None,
+    language: str = "en",
+    conversation: str = "test-ann",
+) -> tuple[Delivery, Collected]:
+    """A delivery of `message` and what will have been said."""
+    reply = Collected()
+    made = Delivery(
+        incoming(message) if isinstance(message, str) else message,
+        conversation,
+        reply,
+        hold or Held(),
+        ref="REF12345",
+        profile=profile or Profile(),
+        language=language,
+        say=Catalogue.load().say,
+    )
+    return made, reply

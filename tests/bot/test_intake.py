@@ -1,0 +1,65 @@
+"""Intake: what an adapter hands in is cleaned and accepted once."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.api import Accepted, Busy, Duplicate, Incoming, Quoted
+from bot.intake import TEXT_LIMIT, Intake, clean
+from bot.telemetry import reference
+from tests.bot.doubles import incoming
+
+
+class Lanes:
+    """`Inbox.accept` with a verdict of the test's choice."""
+
+    def __init__(self, verdict: str) -> None:
+        self.verdict = verdict
+        self.calls: list[tuple[str, Incoming, bool]] = []
+
+    async def __call__(self, conversation: str, message: Incoming, *, urgent: bool = False):
+        self.calls.append((conversation, message, urgent))
+        return self.verdict
+
+
+def intake(lanes: Lanes) -> Intake:
+    return Intake(
+        lanes, policy="user", urgent=lambda text: text == "/stop", busy=lambda tag: f"busy in {tag}"
+    )
+
+
+async def test_an_accepted_message_gets_the_reference_of_its_log_lines():
+    message = incoming("hello")
+    assert await intake(Lanes("accepted"))(message) == Accepted(reference(message))
+
+
+async def test_a_redelivery_is_recognised_and_a_full_lane_is_said_in_the_persons_language():
+    assert isinstance(await intake(Lanes("duplicate"))(incoming("hello")), Duplicate)
+    assert await intake(Lanes("busy"))(incoming("hello", language="zh-CN")) == Busy("busy in zh-CN")
+
+
+async def test_only_urgent_texts_pass_the_lane():
+    lanes = Lanes("interrupted")
+    outcome = await intake(lanes)(incoming("/stop"))
+    assert isinstance(outcome, Accepted)
+    await intake(lanes)(incoming("stop"))
+    assert [urgent for _, _, urgent in lanes.calls] == [True, False]
+
+
+def test_control_characters_and_lone_surrogates_do_not_get_in():
+    assert clean(incoming("a\x00b\x1b[31m\r\nc\td\ud800e\rf")).text == "ab[31m\nc\td\ufffde\nf"
+
+
+@given(st.text(st.characters(), max_size=200), st.text(st.characters(), max_size=50))
+def test_whatever_comes_can_be_written_as_utf8_and_cleaning_again_changes_nothing(text: str, name: str):
+    message = incoming(text)
+    cleaned = clean(replace(message, person=replace(message.person, name=name), quoted=Quoted(text, name)))
+    cleaned.text.encode(), cleaned.person.name.encode()
+    assert cleaned.quoted is not None
+    assert cleaned.quoted.text == cleaned.text
+    assert clean(cleaned) == cleaned
+
+
+def test_an_enormous_message_is_kept_only_as_far_as_its_refusal_needs():
+    assert len(clean(incoming("x" * 10_000_000)).text) == TEXT_LIMIT

@@ -1,0 +1,280 @@
+"""How the contract's suite drives each adapter: a platform at its back that can be read and cut off.
+
+A new adapter adds one class here and one line to `HARNESSES`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Sequence
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+from types import ModuleType
+from typing import Any, Protocol, Self
+
+import httpx
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+from adapters._feed import Item, fold, log_of
+from adapters.console import Console, ConsoleSettings
+from adapters.console.parse import parse as parse_line
+from adapters.web import Web, WebSettings
+from adapters.web.parse import parse as parse_body
+from bot.api import Accepted, Adapter, End, Host, Incoming, Outcome, Text
+from tests.adapters.memory_store import MemoryJournal, MemoryStore
+
+OK = "That is understood."
+
+
+class Harness(Protocol):
+    """One adapter with a platform at its back, which runs inside `async with`."""
+
+    adapter: Adapter
+
+    async def __aenter__(self) -> Self:
+        """Start the platform."""
+
+    async def __aexit__(self, *fault: object) -> None:
+        """Stop it."""
+
+    def heard(self) -> Sequence[Incoming]:
+        """Messages as its `parse` makes them, of every kind that the platform has."""
+
+    def seen(self, message: Incoming) -> Sequence[str]:
+        """The posts that stand as the answer to `message` and are seen now, oldest first.
+
+        What a person reads of text, notice, choices (the question and its labels) and caption.
+        """
+
+    def whole(self, message: Incoming) -> bool:
+        """Whether the person can tell that the answer has ended."""
+
+    async def cut(self) -> None:
+        """From now on the platform cannot be reached."""
+
+    async def mend(self) -> None:
+        """It can be reached again."""
+
+    async def hand_in(self, text: str, core: Core) -> str:
+        """Let a person say `text`, delivered again as the platform does it while nobody acknowledges.
+
+        Returns what the person sees of it.
+        """
+
+
+class Core:
+    """Raises or returns `outcomes` one after the other, then accepts; accepted is answered with `OK`."""
+
+    def __init__(self, *outcomes: Outcome | Exception) -> None:
+        self.outcomes = list(outcomes)
+        self.heard: list[Incoming] = []
+        self.adapter: Adapter
+
+    async def submit(self, message: Incoming) -> Outcome:
+        """`bot.api.Submit`."""
+        self.heard.append(message)
+        outcome = self.outcomes.pop(0) if self.outcomes else Accepted("ref")
+        if isinstance(outcome, Exception):
+            raise outcome
+        if isinstance(outcome, Accepted):
+            await self.answer(message)
+        return outcome
+
+    async def answer(self, message: Incoming) -> None:
+        """Say `OK` and end."""
+        reply = self.adapter.reply(message, MemoryJournal())
+        await reply.send(Text(OK))
+        await reply.send(End())
+
+
+class Fed:
+    """What the adapters share that keep their answers in a feed."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.host = Host(self.store, "127.0.0.1", 0, "", alone=True)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *fault: object) -> None:
+        await self.store.come()
+
+    def seen(self, message: Incoming) -> Sequence[str]:
+        item = self._item(message)
+        return ["\n".join(_read(part) for part in item.parts), item.status or ""] if item else []
+
+    def whole(self, message: Incoming) -> bool:
+        item = self._item(message)
+        return item is not None and item.ended
+
+    async def cut(self) -> None:
+        await self.store.go()
+
+    async def mend(self) -> None:
+        await self.store.come()
+
+    def _item(self, message: Incoming) -> Item | None:
+        items = fold(self.store.shown(log_of(message.place.chat)))
+        return next((item for item in items if item.message == message.id), None)
+
+
+class ConsoleHarness(Fed):
+    """The terminal, written to through a pipe."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.adapter = Console.create(ConsoleSettings.load({}), self.host)
+
+    def heard(self) -> Sequence[Incoming]:
+        typed = [("hello", False), ("/help", False), ("你好 👋", False), ("poet", True)]
+        found = [
+            parse_line(line, id=f"m{n}", user="ann", language="zh-CN", sent_at=1.5, chosen=chosen)
+            for n, (line, chosen) in enumerate(typed)
+        ]
+        return [message for message in found if message is not None]
+
+    async def hand_in(self, text: str, core: Core) -> str:
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(TemporaryDirectory()))
+            inner, outer = os.pipe()
+            os.write(outer, f"{text}\n".encode())
+            os.close(outer)
+            out, err = folder / "out", folder / "err"
+            streams = (
+                stack.enter_context(os.fdopen(inner)),
+                stack.enter_context(out.open("w")),
+                stack.enter_context(err.open("w")),
+            )
+            core.adapter = desk = Console(
+                self.store, user="ann", state=folder, streams=streams, sleep=lambda _: asyncio.sleep(0)
+            )
+            async with asyncio.timeout(10):
+                await desk.run(core.submit)
+            return out.read_text() + err.read_text()
+
+
+class WebHarness(Fed):
+    """The web chat, through its routes; the browser sends a message again while the answer is 503."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        adapter = Web.create(WebSettings.load({}), self.host)
+        assert adapter is not None
+        self.adapter = adapter
+
+    def heard(self) -> Sequence[Incoming]:
+        bodies = [
+            '{"id":"0123456789","text":"hello"}',
+            '{"id":"abcdef0123","text":"/help"}',
+            '{"id":"abcdef0124","text":"你好 👋"}',
+        ]
+        return [parse_body(body.encode(), "session", language="zh-CN", now=1.5) for body in bodies]
+
+    async def hand_in(self, text: str, core: Core) -> str:
+        core.adapter = self.adapter
+        body = {"id": "0123456789", "text": text}
+        routes = self.adapter.routes(core.submit)
+        response = await post_until_accepted(routes, "/api/messages", body, first="/")
+        return "\n".join([response.text, *self.seen(core.heard[-1])])
+
+
+class Sample:
+    """The pager of CONTRIBUTING.md: its code is what stands there."""
+
+    def __init__(self) -> None:
+        self.code = sample()
+        self.answers: dict[str, str] = {}
+        self.away = False
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._serving = Thread(target=self._server.serve_forever, args=(0.001,))
+        url = f"http://127.0.0.1:{self._server.server_port}"
+        environment = {"PAGER_URL": url}
+        settings = self.code.PagerSettings.load(environment)
+        self.adapter = self.code.Pager.create(settings, Host(MemoryStore(), "127.0.0.1", 0, "", alone=False))
+
+    async def __aenter__(self) -> Self:
+        self._serving.start()
+        return self
+
+    async def __aexit__(self, *fault: object) -> None:
+        self._server.shutdown()
+        self._serving.join()
+        self._server.server_close()
+
+    def heard(self) -> Sequence[Incoming]:
+        texts = ["hello", "/help", "你好 👋"]
+        return [self.code.parse({"id": f"p{n}", "from": "ann", "text": t}) for n, t in enumerate(texts)]
+
+    def seen(self, message: Incoming) -> Sequence[str]:
+        return [answer for name, answer in self.answers.items() if name == message.id]
+
+    def whole(self, message: Incoming) -> bool:
+        return message.id in self.answers
+
+    async def cut(self) -> None:
+        self.away = True
+
+    async def mend(self) -> None:
+        self.away = False
+
+    async def hand_in(self, text: str, core: Core) -> str:
+        core.adapter = self.adapter
+        response = await post_until_accepted(
+            self.adapter.routes(core.submit), "/pager", {"id": "p9", "from": "ann", "text": text}
+        )
+        return "\n".join([response.text, *self.answers.values()])
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        pager = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_PUT(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                if not pager.away:
+                    pager.answers[self.path.removeprefix("/")] = body
+                self.send_response(503 if pager.away else 200)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Not into the tests' output."""
+
+        return Handler
+
+
+async def post_until_accepted(
+    routes: Sequence[BaseRoute], path: str, body: dict[str, str], *, first: str = ""
+) -> httpx.Response:
+    """What the last of up to six deliveries is answered with; `first` is a page that is opened before."""
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(Starlette(routes=list(routes))), base_url="http://127.0.0.1"
+    ) as platform:
+        if first:
+            (await platform.get(first)).raise_for_status()
+        for _ in range(6):
+            response = await platform.post(path, json=body)
+            if response.status_code != 503:
+                break
+        return response
+
+
+def sample() -> ModuleType:
+    """The adapter in CONTRIBUTING.md, executed."""
+    text = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    module = ModuleType("pager")
+    exec("\n\n".join(re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)), vars(module))  # noqa: S102
+    return module
+
+
+def _read(part: dict[str, Any]) -> str:
+    labels = [option["label"] for option in part.get("options", ())]
+    return "\n".join([part.get("text", ""), part.get("caption", ""), *labels])
+
+
+HARNESSES: dict[str, type[Harness]] = {"console": ConsoleHarness, "web": WebHarness, "pager": Sample}
