@@ -83,8 +83,8 @@ class App:
             redis = keys.connect(url)
             stack.push_async_callback(redis.aclose)
             demo = await self._endpoint(stack) if self._works(alone) else False
-            await self._serve(stack, redis, alone, demo, stop)
-        return 0
+            adapters = await self._serve(stack, redis, alone, demo, stop)
+        return max((getattr(adapter, "exit_code", 0) for adapter in adapters), default=0)
 
     def _works(self, alone: bool | None) -> bool:
         # Attached to the Valkey of a running bot (`alone` is None), the terminal leaves the work to that bot.
@@ -120,7 +120,7 @@ class App:
 
     async def _serve(
         self, stack: AsyncExitStack, redis: Redis, alone: bool | None, demo: bool, stop: asyncio.Event
-    ) -> None:
+    ) -> list[Adapter]:
         names = keys.Keys(self.settings.redis_prefix)
         inbox = Inbox(
             redis,
@@ -160,6 +160,7 @@ class App:
         if port:
             self._greet(port, demo)
         await self._until(stop, worker if self._works(alone) else None, adapters, submit)
+        return adapters
 
     def _stack(
         self, redis: Redis, names: keys.Keys, router: Router, profiles: Profiles

@@ -126,3 +126,7 @@ def _quietly(line: str) -> None:
 
 def _indented(text: str) -> str:
     return "\n".join(f"  {line}" for line in text.splitlines())
+
+
+if __name__ == "__main__":
+    main()

@@ -102,7 +102,7 @@ class Dialogue:
 
     async def _ask(self, delivery: Delivery, question: Incoming, text: str) -> Answer:
         await delivery.send(Status("thinking"))
-        model = delivery.profile.model or await self._router.default_model()
+        model = await self._model(delivery)
         past = [e for e in await self._windows.load(delivery.conversation) if e.id != question.key]
         role = self._role(delivery)
         draft = _Draft()
@@ -185,13 +185,19 @@ class Dialogue:
             or self._roles.all()[0]
         )
 
+    async def _model(self, delivery: Delivery) -> str:
+        chosen = delivery.profile.model or self._role(delivery).model
+        model = chosen or await self._router.default_model()
+        await self._tokens.ready(model)
+        return model
+
     def _close(self, draft: _Draft, closing: str) -> Answer:
         return Answer(draft.text, closing, draft.finish.usage if draft.finish else None)
 
     async def _remember(
         self, delivery: Delivery, question: Incoming, text: str, answer: Answer, *, again: bool
     ) -> None:
-        model = delivery.profile.model
+        model = await self._model(delivery)
         turns = (
             Turn("user", text, self._tokens.count(text, model)),
             Turn("assistant", answer.text, self._tokens.count(answer.text, model)),

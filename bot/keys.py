@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,8 +12,14 @@ from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
+from redis.exceptions import (
+    ClusterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from bot.errors import SettingsError, StoreAway
@@ -25,8 +32,17 @@ _CONNECTIONS = 64  # managed services count connections; a thousand conversation
 _SILENCE = 15.0  # seconds after which a quiet connection is asked whether it is alive
 
 # What a server says that lives but cannot serve: loading its file, a replica after a failover, full, unable
-# to write its file, too few replicas, inside a long script, a cluster that moves. A script's error wraps it.
-_AWAY = re.compile(
+# to write its file, too few replicas, inside a long script, a cluster that moves. Where a script's error wraps
+# it, the client does not know its class.
+_AWAY = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    ReadOnlyError,
+    OutOfMemoryError,
+    ClusterDownError,
+    TryAgainError,
+)
+_SAYS_AWAY = re.compile(
     r"(?:^|[\s-])(?:LOADING|READONLY|MASTERDOWN|OOM|MISCONF|NOREPLICAS|BUSY|CLUSTERDOWN|TRYAGAIN|UNBLOCKED)\b"
 )
 
@@ -47,10 +63,12 @@ def connect(url: str) -> Redis:
             protocol=2,
             decode_responses=True,
             encoding_errors="replace",
-            socket_timeout=_TIMEOUT,
+            # `reaching` sets the time-out. With this one redis-py sends inside `asyncio.wait_for`, which before
+            # Python 3.12 can swallow a cancellation (bpo-37658): a task that was to stop would go on.
+            socket_timeout=None,
             socket_connect_timeout=_TIMEOUT,
             health_check_interval=_SILENCE,
-            # Not after a time-out: it has cost five seconds already, and somebody waits.
+            # Not after a time-out: it has cost seconds already, and somebody waits.
             retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 2, (RedisConnectionError,)),
         )
         _connection(pool)  # an option in the URL that does not exist is found here
@@ -60,17 +78,18 @@ def connect(url: str) -> Redis:
 
 
 @asynccontextmanager
-async def reaching() -> AsyncIterator[None]:
-    """Around commands, or on a coroutine function: raises `StoreAway` where Redis cannot serve them now.
+async def reaching(seconds: float | None = _TIMEOUT) -> AsyncIterator[None]:
+    """Around commands, or on a coroutine function: raises `StoreAway` where Redis does not serve them in time.
 
     A mistake in a command stays what it is.
     """
     try:
-        yield
-    except (RedisConnectionError, RedisTimeoutError, OSError) as error:
+        async with asyncio.timeout(seconds):
+            yield
+    except (*_AWAY, OSError) as error:
         raise StoreAway(str(error) or type(error).__name__) from error
     except ResponseError as error:
-        if _AWAY.search(str(error)) is None:
+        if _SAYS_AWAY.search(str(error)) is None:
             raise
         raise StoreAway(str(error)) from error
 
@@ -190,7 +209,7 @@ class Subscription:
         """The next news. Raises `StoreAway`."""
         asked = False
         while True:
-            async with reaching():
+            async with reaching(None):
                 reply = await self._connection.read_response(
                     timeout=_TIMEOUT if asked else _SILENCE, disconnect_on_error=False
                 )

@@ -158,10 +158,12 @@ class Router:
 
     async def check(self) -> list[Finding]:
         """Whether each candidate's server answers, takes the key and has the model."""
-        findings = []
-        for candidate in self._candidates:
-            findings += await self._check(candidate)
-        return findings
+        findings: dict[Finding, None] = {}  # each once: several candidates may be at one server
+        for number, candidate in enumerate(self._candidates):
+            findings |= dict.fromkeys(
+                await self._check(candidate, "CHAT_FALLBACKS" if number else "CHAT_MODEL")
+            )
+        return list(findings)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -231,7 +233,7 @@ class Router:
 
     # --- checking ------------------------------------------------------------------------------------------
 
-    async def _check(self, candidate: Candidate) -> list[Finding]:
+    async def _check(self, candidate: Candidate, variable: str) -> list[Finding]:
         server = candidate.server
         where = f"{server.variable}_BASE_URL"
         try:
@@ -242,26 +244,26 @@ class Router:
         model = candidate.model or self._catalogue.chat_model(server.host) or self._first(listed)
         if not model:
             detail = f"not set, and {server.host} lists no chat model"
-            return [*found, Finding("CHAT_MODEL", False, detail, "set CHAT_MODEL")]
-        return [*found, self._check_model(model, listed)]
+            return [*found, Finding(variable, False, detail, f"set {variable}")]
+        return [*found, self._check_model(model, listed, variable)]
 
     def _first(self, listed: Sequence[Model]) -> str:
         return next((model.id for model in listed if self._catalogue.chats(model.id)), "")
 
-    def _check_model(self, model: str, listed: list[Model]) -> Finding:
+    def _check_model(self, model: str, listed: list[Model], variable: str) -> Finding:
         known = next((m for m in listed if m.id == model), None)
         if known is None:
             near = ", ".join(difflib.get_close_matches(model, [m.id for m in listed], 3))
             remedy = f"did you mean {near}?" if near else "choose one that the server lists"
-            return Finding("CHAT_MODEL", False, f"{model} is not among the server's models", remedy)
+            return Finding(variable, False, f"{model} is not among the server's models", remedy)
         try:
             days = (date.fromisoformat(known.shutdown[:10]) - self._today()).days if known.shutdown else None
         except ValueError:
             days = None
         if days is not None and days <= _SHUTDOWN_SOON:
             remedy = "choose its successor"
-            return Finding("CHAT_MODEL", False, f"{model} will be shut down on {known.shutdown[:10]}", remedy)
-        return Finding("CHAT_MODEL", True, f"{model} is there")
+            return Finding(variable, False, f"{model} will be shut down on {known.shutdown[:10]}", remedy)
+        return Finding(variable, True, f"{model} is there")
 
 
 def _fault(error: ParleyError, candidate: Candidate) -> Finding:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import math
+import os
 import re
 import sys
 import threading
@@ -26,6 +27,7 @@ import structlog
 from bot.api import Incoming
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_KNOWN = (*_LEVELS.values(), logging.CRITICAL)  # structlog knows no levels between them
 _QUIET = ("httpx", "httpcore", "uvicorn.access")  # they would log every request, with its URL
 _LONGEST_VALUE = 4000
 _LONGEST_TRACEBACK = 16_000
@@ -61,6 +63,12 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
     (re.compile(r"((?i:[?&]key|\btoken|\bsecret|\bsig|\bsignature)=)[^&\s\"'#]+"), r"\1***"),
 )
 
+# Each pattern above needs one of these; most texts have none and are done after one search.
+_SUSPICIOUS = re.compile(
+    r"data:|://|\d:|[spr]k-|xox|xapp|aiza|gsk_|hf_|xai-|bearer|basic|key|token|secret|password|sig=|signature",
+    re.IGNORECASE,
+)
+
 
 class Redaction:
     """Takes the given secrets, and whatever has the looks of one, out of a text."""
@@ -74,7 +82,7 @@ class Redaction:
         """`text` without secrets. Applying it twice is the same as once."""
         if self._literals is not None:
             text = self._literals.sub("***", text)
-        for pattern, replacement in _PATTERNS:
+        for pattern, replacement in _PATTERNS if _SUSPICIOUS.search(text) else ():
             text = pattern.sub(replacement, text)
         return text
 
@@ -136,7 +144,8 @@ class Lines:
             values = {str(name): self._value(str(name), value) for name, value in event.items()}
             return self._render(self._clock(), level, values, trace)
         except Exception as error:  # noqa: BLE001 - an object may do anything in its __str__ or __iter__
-            return f"error a log line was lost: {type(error).__name__}"
+            lost = {"event": "a log line was lost", "why": type(error).__name__}
+            return self._render(self._clock(), "error", lost, "")
 
     def _value(self, name: str, value: Any, depth: int = 0) -> Any:
         match value:
@@ -146,6 +155,8 @@ class Lines:
                 shown = value if math.isfinite(value) else str(value)
             case str():
                 shown = "***" if value and _SECRET_NAME.search(name) else self._text(value)
+            case bytes() | bytearray():
+                shown = self._text(bytes(value[:_LONGEST_READ]).decode("utf-8", "backslashreplace"))
             case Mapping() if depth < _DEEPEST:
                 items = list(value.items())[:_MOST_ITEMS]
                 shown = {self._text(str(k)): self._value(str(k), v, depth + 1) for k, v in items}
@@ -221,7 +232,7 @@ def _plain(text: str) -> str:
 def _bare(value: Any) -> str:
     if isinstance(value, str):
         text = _plain(value)
-        return text if re.fullmatch(r"[^\s\"=]+", text) else json.dumps(text, ensure_ascii=False)
+        return text if re.fullmatch(r"[^\s\"=]+", text) else '"' + text.replace('"', '\\"') + '"'
     return _plain(json.dumps(value, ensure_ascii=False))
 
 
@@ -251,7 +262,8 @@ class _Bridge(logging.Handler):
             message = record.getMessage()
         except Exception as error:  # noqa: BLE001 - arguments that do not fit their format, or fail in __str__
             message = f"{record.msg!s} (its arguments do not fit: {type(error).__name__})"
-        structlog.get_logger().log(record.levelno, message, logger=record.name, exc_info=record.exc_info)
+        level = max((known for known in _KNOWN if known <= record.levelno), default=logging.DEBUG)
+        structlog.get_logger().log(level, message, logger=record.name, exc_info=record.exc_info)
 
 
 # --- set-up -------------------------------------------------------------------------------------------------
@@ -273,7 +285,7 @@ def configure(
     stream = sys.stderr if stream is None else stream
     redaction = Redaction(secrets)
     _Process.redaction = redaction
-    render = _json if format == "json" else _Terminal(colours=_is_terminal(stream))
+    render = _json if format == "json" else _Terminal(colours=_in_colours(stream))
     threshold = _LEVELS.get(level, logging.INFO)
     sink = _Sink(stream)
     structlog.configure(
@@ -290,7 +302,9 @@ def configure(
     return redaction
 
 
-def _is_terminal(stream: TextIO) -> bool:
+def _in_colours(stream: TextIO) -> bool:
+    if os.environ.get("NO_COLOR"):  # https://no-color.org
+        return False
     with suppress(AttributeError, ValueError):
         return stream.isatty()
     return False

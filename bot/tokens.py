@@ -6,6 +6,7 @@ in `usage` is always the better one.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 from collections.abc import Callable
@@ -68,6 +69,11 @@ class Tokens:
             return estimate(text)
         head = text[:LONGEST].encode("utf-8", "replace").decode()  # a lone surrogate has no tokens
         return math.ceil(len(vocabulary.encode_ordinary(head)) * len(text) / len(text[:LONGEST]))
+
+    async def ready(self, model: str = "") -> None:
+        """Load the model's vocabulary beside the event loop, so that the next `count` is quick."""
+        if family(model) not in self._loaded:
+            await asyncio.to_thread(self._vocabulary, family(model))
 
     def _vocabulary(self, name: str) -> Vocabulary | None:
         if name not in self._loaded and len(self._loaded.keys() - {DEFAULT}) >= KEPT:

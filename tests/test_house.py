@@ -160,10 +160,12 @@ def _everything(caught: ast.expr) -> bool:
     return any(isinstance(m, ast.Name) and m.id in ("Exception", "BaseException") for m in members)
 
 
-def test_no_fault_is_swallowed_without_a_word() -> None:
-    def swallows(node: ast.AST) -> bool:
-        return isinstance(node, ast.ExceptHandler) and all(isinstance(s, ast.Pass) for s in node.body)
+def swallows(node: ast.AST) -> bool:
+    """An `except` that does nothing."""
+    return isinstance(node, ast.ExceptHandler) and all(isinstance(s, ast.Pass) for s in node.body)
 
+
+def test_no_fault_is_swallowed_without_a_word() -> None:
     assert places(sources("bot", "adapters", "tests"), swallows) == []
 
 
@@ -174,15 +176,34 @@ def test_no_module_changes_its_own_names() -> None:
 # --- how it is tested --------------------------------------------------------------------------------------
 
 
-def test_nothing_is_mocked_or_patched() -> None:
-    def patches(node: ast.AST) -> bool:
-        if any(within(name, "unittest.mock", "mock", "pytest_mock") for name in imported(node)):
-            return True
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            return node.value.id == "monkeypatch" and node.attr in ("setattr", "delattr", "setitem")
-        return isinstance(node, ast.arg) and node.arg == "mocker"
+def patches(node: ast.AST) -> bool:
+    """A mock, or a name that is replaced from outside."""
+    if any(within(name, "unittest.mock", "mock", "pytest_mock") for name in imported(node)):
+        return True
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return node.value.id == "monkeypatch" and node.attr in ("setattr", "delattr", "setitem")
+    return isinstance(node, ast.arg) and node.arg == "mocker"
 
+
+def test_nothing_is_mocked_or_patched() -> None:
     assert places(sources("tests"), patches) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "wrong", "right"),
+    [
+        (broad, "try: f()\nexcept: g()", "try: f()\nexcept OSError: g()"),
+        (broad, "try: f()\nexcept (OSError, Exception): g()", "try: f()\nexcept Exception:\n g()\n raise"),
+        (broad, "with contextlib.suppress(Exception): f()", "with suppress(OSError): f()"),
+        (swallows, "try: f()\nexcept OSError: pass", "try: f()\nexcept OSError: g()"),
+        (patches, "from unittest import mock", "from unittest import TestCase"),
+        (patches, "import unittest.mock as m", "import mockery"),
+        (patches, "monkeypatch.setattr(a, 'b', c)", "monkeypatch.setenv('A', 'b')"),
+    ],
+)
+def test_these_rules_tell_wrong_from_right(rule: Callable[[ast.AST], bool], wrong: str, right: str) -> None:
+    assert places({"wrong.py": ast.parse(wrong), "right.py": ast.parse(right)}, rule)
+    assert places({"right.py": ast.parse(right)}, rule) == []
 
 
 # --- what is shipped ---------------------------------------------------------------------------------------

@@ -76,7 +76,9 @@ class Answer:
         for part in end["parts"]:
             await self._add(part["type"], part)
         if self._offering and end["offers"]:
-            self._line(self._out, self._out.dress("   ".join(self._numbered(end["offers"])), "faint"))
+            # By their words and not by number: a bare number may well be what the person has to say next.
+            offers = "   ".join(clean(f"{offer['label']}: {offer['value']}") for offer in end["offers"])
+            self._line(self._out, self._out.dress(offers, "faint"))
         for ink, text in self._texts.items():
             if text and not text.endswith("\n"):
                 self._texts[ink] += "\n"

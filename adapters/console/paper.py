@@ -27,26 +27,27 @@ class Ink:
         self._stream = stream
         self._styled = styled
         self._passing = ""
+        self._fresh = True  # nothing that lasts stands in the last line
+        self._turn = asyncio.Lock()
         self.used = False
 
     async def write(self, text: str) -> None:
-        """Write `text` and see it out. Off the event loop: a pager may keep us waiting for hours."""
-        wipe = "\r\x1b[2K" if self._passing else ""
-        self._passing = ""
-        self.used = True
-        encoding = self._stream.encoding or "utf-8"
-        await asyncio.to_thread(self._put, wipe + text.encode(encoding, "replace").decode(encoding))
+        """Write `text` and see it out."""
+        async with self._turn:
+            await self._write(text)
 
     async def passing(self, text: str) -> None:
-        """Show `text` until the next writing; on a terminal only, elsewhere it would stay."""
-        if self._styled and text != self._passing:
-            await self.write(self.dress(text, "faint"))
-            self._passing = text
+        """Show `text` until the next writing, where a line of its own can be wiped again: elsewhere nothing."""
+        async with self._turn:
+            if self._styled and self._fresh and text != self._passing:
+                await self._write(self.dress(text, "faint"))
+                self._passing, self._fresh = text, True
 
     async def wipe(self) -> None:
         """Take away what is shown in passing."""
-        if self._passing:
-            await self.write("")
+        async with self._turn:
+            if self._passing:
+                await self._write("")
 
     def dress(self, text: str, look: Look) -> str:
         """`text` in a colour, where there are colours."""
@@ -60,6 +61,15 @@ class Ink:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._stream.fileno())
         os.close(nowhere)
+
+    async def _write(self, text: str) -> None:
+        wipe = "\r\x1b[2K" if self._passing else ""
+        self._passing = ""
+        self._fresh = text.endswith("\n") if text else self._fresh
+        self.used = True
+        encoding = self._stream.encoding or "utf-8"
+        printable = text.encode(encoding, "replace").decode(encoding)
+        await asyncio.to_thread(self._put, wipe + printable)  # a pager may keep us waiting for hours
 
     def _put(self, text: str) -> None:
         self._stream.write(text)

@@ -174,28 +174,27 @@ class Interface:
         session = await self._known(request)
         raw = await guard.body(request)
         incoming = parse.parse(raw, session, language=_language(request), now=self.clock())
-        accepted, answer = await self._submit(incoming)
-        if accepted:
-            await self._tell(incoming)
+        answer = await self._submit(incoming)
+        # Also for a duplicate: the first delivery may have died between being accepted and being told.
+        await self._tell(incoming)
         return answer
 
     async def stop(self, request: Request) -> Response:
         """Stop the answer under way: the command `/stop`, without a question on the page."""
         session = await self._known(request)
         name = f"stop-{secrets.token_hex(8)}"
-        _, answer = await self._submit(
+        return await self._submit(
             parse.incoming(name, "/stop", session, language=_language(request), now=self.clock())
         )
-        return answer
 
-    async def _submit(self, incoming: Incoming) -> tuple[bool, Response]:
+    async def _submit(self, incoming: Incoming) -> Response:
         outcome = await self.submit(incoming)
         if isinstance(outcome, Busy):
             raise Refusal(429, text=outcome.text, retry_after=2)
         told = {"id": incoming.id, "ref": outcome.ref}
         if isinstance(outcome, Accepted):
-            return True, JSONResponse(told, 202)
-        return False, JSONResponse(told | {"duplicate": True})
+            return JSONResponse(told, 202)
+        return JSONResponse(told | {"duplicate": True})
 
     async def _tell(self, incoming: Incoming) -> None:
         """Show the question in the other windows; where that fails it shows once its answer begins."""

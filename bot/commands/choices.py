@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 
 from bot.api import Choices as Question
-from bot.api import Option
+from bot.api import Notice, Option
 from bot.commands import Call, Command
 from bot.delivery import Delivery
 from bot.profile import Profiles
@@ -46,7 +46,9 @@ class Choices:
             )
             return
         await self._profiles.change(delivery.conversation, role=role.id)
-        await delivery.notice("role.set", emoji=role.emoji, name=role.name(delivery.language))
+        said = delivery.say("role.set", emoji=role.emoji, name=role.name(delivery.language))
+        greeting = role.greeting(delivery.language)
+        await delivery.send(Notice("role.set", text=f"{said}\n\n{greeting}" if greeting else said))
 
     async def model(self, call: Call) -> None:
         """Show the server's models, or use the named one from now on."""

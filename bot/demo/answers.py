@@ -16,6 +16,7 @@ _SHORT = 60  # characters; "table" in a longer message is hardly a wish for a ta
 _LONGEST_QUOTE = 300
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003134f]")
 _KANA = re.compile(r"[\u3040-\u30ff]")
+_WORD = re.compile(rf"{_HAN.pattern}|(?:(?!{_HAN.pattern})\w)+")
 _PIECE = re.compile(r"[\u3000-\u9fff\uff00-\uffef]{1,2}\s*|[^\s\u3000-\u9fff\uff00-\uffef]+\s*|\s+")
 
 
@@ -37,9 +38,9 @@ class Talk:
         """`zh` where the last message has Chinese characters, else `en`."""
         return "zh" if _HAN.search(self.said) and not _KANA.search(self.said) else "en"
 
-    def say(self, name: str, **values: str | int) -> str:
+    def say(self, key: str, /, **values: str | int) -> str:
         """The demo's words in the person's language."""
-        return WORDS[self.language][name].format(**values) if values else WORDS[self.language][name]
+        return WORDS[self.language][key].format(**values) if values else WORDS[self.language][key]
 
 
 def answer(talk: Talk) -> str:
@@ -191,7 +192,7 @@ def _courtesy(talk: Talk, said: str) -> str | None:
 
 def _reflect(talk: Talk, said: str) -> str:
     if said:
-        text = talk.say("reflect", words=len(pieces(said)), quote=_quoted(said))
+        text = talk.say("reflect", words=len(_WORD.findall(said)), quote=_quoted(said))
     else:
         text = talk.say("picture" if talk.more else "empty")
     return f"{text}{talk.say('try')}"

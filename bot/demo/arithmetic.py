@@ -34,7 +34,7 @@ def calculate(text: str) -> Fraction | None:
             return None
         tokens.append("^" if match[1] == "**" else match[1])
         position = match.end()
-    if not any(token in "+-*/^" for token in tokens) or len(tokens) < 3:
+    if not any(word in "+-*/^" for word in tokens) or len(tokens) < 3:
         return None
     parser = _Parser(tokens)
     try:

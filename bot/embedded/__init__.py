@@ -163,13 +163,13 @@ class Embedded:
         if log.exists() and log.stat().st_size > _LONGEST_LOG:
             log.replace(log.with_suffix(".log.1"))
         before = log.stat().st_size if log.exists() else 0
+        files.record(self._home, self._socket)  # before it runs: it is to be found whenever we die
         try:
             self._process = process = self._spawn(log)
         except OSError as error:
             raise SettingsError(
                 f"REDIS_URL: not set, and {self._binary} cannot be started: {error.strerror}"
             ) from None
-        files.record(self._home, self._socket)
         if not await self._answers(self._socket, lambda: process.poll() is None):
             await self._kill()
             with log.open(encoding="utf-8", errors="replace") as file:

@@ -29,6 +29,7 @@ _REASONS: Mapping[str, Literal["stop", "length", "filtered", "failed"]] = {
     **dict.fromkeys(("error", "network_error", "insufficient_system_resource"), "failed"),
 }
 _OPEN, _CLOSE = "<think>", "</think>"
+_HELD = 1000  # characters: some models say nothing but blanks, without end
 
 _log = structlog.get_logger(__name__)
 
@@ -75,7 +76,7 @@ class Thoughts:
             start = text.lstrip()
             if not start.startswith(_OPEN):
                 if _OPEN.startswith(start):
-                    self._held = text
+                    self._held = text[-_HELD:]
                     return "", ""
                 self._state = "answer"
                 return "", text
@@ -161,10 +162,11 @@ class AnswerReader:
             message = choice.get("message")
             delta = message if isinstance(message, dict) else {}
         self._tools = self._tools or bool(delta.get("tool_calls") or delta.get("function_call"))
-        thought, text = self._thoughts.feed(
-            self._whole(_text(delta.get("content")) + _text(delta.get("refusal")))
-        )
-        found = self._deltas(_reasoning(delta) + thought, text)
+        reasoning, words = _reasoning(delta), _text(delta.get("content")) + _text(delta.get("refusal"))
+        self._size += len(reasoning) + len(words)
+        self.full = self._size > TEXT_LIMIT
+        thought, text = self._thoughts.feed(self._whole(words))
+        found = self._deltas(reasoning + thought, text)
         if choice.get("finish_reason"):
             self._finish(str(choice["finish_reason"]))
         return found
@@ -185,8 +187,6 @@ class AnswerReader:
         if text:
             found.append(TextDelta(text))
             self.spoke = True
-        self._size += len(thought) + len(text)
-        self.full = self._size > TEXT_LIMIT
         return found
 
     def _whole(self, text: str) -> str:

@@ -84,25 +84,32 @@ class Listings:
         self._client = client
         self._clock = clock
         self._kept: dict[Server, _Kept] = {}  # as many as there are configured servers
+        self._silent: dict[Server, float] = {}
         self._locks: defaultdict[Server, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def get(self, server: Server) -> tuple[Model, ...]:
         """The server's models. Raises as `list_models` does."""
         async with self._locks[server]:
-            kept = self._kept.get(server)
-            if kept is None or self._clock() >= kept.until:
-                listed = await list_models(self._client, server, limit=_TIMEOUT)
-                kept = self._kept[server] = _Kept(tuple(listed), self._clock() + _LIFE)
-            return kept.models
+            return await self._refreshed(server)
 
     async def get_any(self, server: Server) -> tuple[Model, ...]:
-        """The server's models, or none where it does not list them; it is left alone for a while then."""
-        try:
-            return await self.get(server)
-        except ParleyError as error:
-            _log.info("no list of models", host=server.host, reason=str(error))
-            self._kept[server] = _Kept((), self._clock() + _FAILED_LIFE)
-            return ()
+        """The models that the server listed last, if it ever did; a failing one is left alone for a minute."""
+        async with self._locks[server]:
+            if self._clock() >= self._silent.get(server, float("-inf")):
+                try:
+                    return await self._refreshed(server)
+                except ParleyError as error:
+                    _log.info("no list of models", host=server.host, reason=str(error))
+                    self._silent[server] = self._clock() + _FAILED_LIFE
+            kept = self._kept.get(server)
+            return kept.models if kept else ()
+
+    async def _refreshed(self, server: Server) -> tuple[Model, ...]:
+        kept = self._kept.get(server)
+        if kept is None or self._clock() >= kept.until:
+            listed = await list_models(self._client, server, limit=_TIMEOUT)
+            kept = self._kept[server] = _Kept(tuple(listed), self._clock() + _LIFE)
+        return kept.models
 
 
 class Catalogue:

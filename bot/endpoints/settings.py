@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit, urlunsplit
 
+import httpx
 from pydantic import AfterValidator, Field, SecretStr
 
 from bot.errors import SettingsError
@@ -26,8 +27,8 @@ def base_url(text: str) -> str:
     text = text.strip().strip("\"'")
     try:
         parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
+        usable = parts.scheme in ("http", "https") and bool(httpx.URL(text).host) and parts.port != 0
+    except (ValueError, httpx.InvalidURL):
         usable = False
     if not usable or re.search(r"[\s\x00-\x1f]", text):
         raise ValueError("write a whole address such as https://api.openai.com/v1")

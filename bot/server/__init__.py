@@ -119,7 +119,5 @@ class Server:
             checks = {"redis": "away"}
         except TimeoutError:
             checks = {"checks": "too slow"}
-        if self._closing.begun:
-            checks["draining"] = "yes"
         ready = all(word == "ok" for word in checks.values())
         return json({"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503)

@@ -116,6 +116,22 @@ class Waiting(Core):
         await reply.send(End())
 
 
+class Halting(Core):
+    """Says `first`, and `then` when it is told to go on."""
+
+    def __init__(self, first: Sequence[ReplyPart], then: Sequence[ReplyPart]) -> None:
+        super().__init__()
+        self.first, self.then = first, then
+
+    async def answer(self, message: Incoming, attempt: int = 1) -> None:
+        reply = self.console.reply(message, MemoryJournal(attempt))
+        for part in self.first:
+            await reply.send(part)
+        await self.go_on.wait()
+        for part in self.then:
+            await reply.send(part)
+
+
 def console(
     core: Core, store: MemoryStore, state: Path, streams: tuple[TextIO, TextIO, TextIO], tag: str = ""
 ) -> Console:
@@ -455,11 +471,12 @@ async def test_a_typed_line_is_answered_as_the_words_come(tmp_path: Path) -> Non
 
 
 async def test_the_status_is_shown_until_the_first_word_only(tmp_path: Path) -> None:
-    core = Core(lambda m: [Status("thinking"), Text("Yes."), End()])
+    core = Halting([Status("thinking")], [Text("Yes."), End()])
     async with sitting(core, tmp_path) as screen:
         screen.press("hello\r")
-        seen = await screen.sees("Yes.")
-        assert "thinking…\x1b[0m\r\x1b[2K" in seen
+        await screen.sees("thinking…\x1b[0m")
+        core.go_on.set()
+        await screen.sees("\r\x1b[2KYes.")
 
 
 async def test_ctrl_c_stops_the_answer_and_the_prompt_comes_back(tmp_path: Path) -> None:
@@ -531,15 +548,24 @@ async def test_the_tab_key_completes_a_command(tmp_path: Path) -> None:
     assert core.texts == ["/image a cat"]
 
 
-async def test_what_may_be_done_next_is_offered_by_number(tmp_path: Path) -> None:
+async def test_a_status_amid_a_line_is_not_shown_for_it_could_not_be_wiped_alone(tmp_path: Path) -> None:
+    core = Halting([Text("Wait."), Status("drawing"), Text("\n"), Status("thinking")], [Text("Done."), End()])
+    async with sitting(core, tmp_path) as screen:
+        screen.press("hello\r")
+        assert "drawing" not in await screen.sees("thinking…")
+        core.go_on.set()
+        await screen.sees("\r\x1b[2KDone.")
+
+
+async def test_what_may_be_done_next_is_named_and_a_number_stays_a_number(tmp_path: Path) -> None:
     core = Core(lambda m: [Text("Ok."), End(offers=(Option("Retry", "/retry"), Option("More", "/continue")))])
     async with sitting(core, tmp_path) as screen:
         screen.press("go\r")
-        await screen.sees("1. Retry   2. More")
+        await screen.sees("Retry: /retry   More: /continue")
         await screen.sees(PROMPT)
         screen.press("2\r")
-        await screen.sees("1. Retry")
-    assert core.texts == ["go", "/continue"]
+        await screen.sees("Ok.")
+    assert core.texts == ["go", "2"]
 
 
 async def test_a_fault_is_red_and_a_notice_yellow(tmp_path: Path) -> None:

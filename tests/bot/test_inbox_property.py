@@ -200,7 +200,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(steps, min_size=10, max_size=60))
 def test_any_interleaving_keeps_order_loses_nothing_and_does_nothing_twice(redis_url, interleaving):
     async def run() -> None:

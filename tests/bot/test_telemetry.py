@@ -7,7 +7,7 @@ import io
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 import structlog
@@ -64,10 +64,10 @@ def test_json_is_one_object_a_line_with_time_level_and_event(stream: io.StringIO
 
 def test_text_is_short_and_without_colours_where_nobody_looks(stream: io.StringIO) -> None:
     telemetry.configure("info", "text", (), stream)
-    structlog.get_logger().warning("redis away", url="redis://h/0", note="two words")
+    structlog.get_logger().warning("redis away", url="redis://h/0", note='two "words"\n')
     clock, rest = stream.getvalue().split(" ", 1)
     assert len(clock) == len("12:34:56")
-    assert rest == 'warning redis away url=redis://h/0 note="two words"\n'
+    assert rest == 'warning redis away url=redis://h/0 note="two \\"words\\"\\n"\n'
 
 
 def test_text_on_a_terminal_is_coloured(restored: None) -> None:
@@ -123,6 +123,11 @@ def test_configured_secrets_appear_in_no_form(stream: io.StringIO, format: str) 
         ("redis://:swordfish@localhost:6379/0", "swordfish"),
         ("OPENAI_API_KEY=abcdefgh", "abcdefgh"),
         ("secret=JBSWY3DP&corpsecret=KZXW6", "KZXW6"),
+        ("AIzaSyA1234567890abcdefghijk", "SyA12345"),
+        ("hf_abcdefghijklmnopqrstuv", "abcdefgh"),
+        ("/callback?signature=0a1b2c&x=1", "0a1b2c"),
+        ("appsecret=0a1b2c", "0a1b2c"),
+        ("password: swordfish", "swordfish"),
     ],
 )
 def test_what_has_the_looks_of_a_secret_is_removed(text: str, gone: str) -> None:
@@ -232,6 +237,17 @@ class Hostile:
         raise RuntimeError("no")
 
 
+class Unreadable(Mapping[str, str]):
+    def __getitem__(self, key: str) -> str:
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        raise RuntimeError("no")
+
+    def __len__(self) -> int:
+        return 1
+
+
 class HostileError(Exception):
     def __str__(self) -> str:
         raise RuntimeError("no")
@@ -248,11 +264,16 @@ def test_logging_never_raises(stream: io.StringIO, format: str) -> None:
     log.info("hostile error", error=HostileError())
     logging.getLogger("redis").warning("%d", "not a number")
     logging.getLogger("redis").warning("%s", Hostile())
+    logging.getLogger("redis").log(35, "a level of its own")
+    log.info("lost", values=Unreadable())
     lines = stream.getvalue().splitlines()
-    assert len(lines) == 5
+    assert len(lines) == 7
     assert "\\ud800" in lines[0]
     if format == "json":
-        assert [json.loads(line)["event"] for line in lines[:2]] == ["lone \\ud800 surrogate", "hostile"]
+        read = [json.loads(line) for line in lines]
+        assert [line["event"] for line in read[:2]] == ["lone \\ud800 surrogate", "hostile"]
+        assert (read[5]["event"], read[5]["level"]) == ("a level of its own", "warning")
+        assert read[6]["event"] == "a log line was lost"
 
 
 def test_a_stream_that_is_closed_or_narrow_does_not_stop_the_bot(restored: None) -> None:

@@ -1,4 +1,4 @@
-"""The chat page in a real Chromium, before the real web adapter, with a core that follows a script."""
+"""The chat page in a real Chromium, before the real web adapter on a real Valkey; the core follows a script."""
 
 from __future__ import annotations
 
@@ -29,10 +29,12 @@ from bot.api import (
     Notice,
     Outcome,
     Reply,
+    Store,
     Text,
-    Unavailable,
 )
-from tests.adapters.memory_store import MemoryJournal, MemoryStore
+from bot.keys import Keys, connect
+from bot.store import Feeds, RedisStore
+from tests.adapters.memory_store import MemoryJournal
 
 PATIENCE = 10_000  # milliseconds: how long a sight may keep us waiting on a loaded machine
 MENU = (
@@ -69,7 +71,7 @@ class Core:
     messages to be refused first.
     """
 
-    def __init__(self, web: Web, store: MemoryStore) -> None:
+    def __init__(self, web: Web, store: Store) -> None:
         self.script: Script = echo
         self.heard: list[Incoming] = []
         self.stopping = asyncio.Event()
@@ -86,8 +88,7 @@ class Core:
 
     async def submit(self, incoming: Incoming) -> Outcome:
         """Accept a message, as `bot.api.Submit`."""
-        if self._store.away:
-            raise Unavailable("the store is away")
+        await self._store.get("anything")  # raises `Unavailable`, as the inbox would
         if self.busy:
             self.busy -= 1
             return Busy("Please wait for the answer to your last messages.")
@@ -130,14 +131,16 @@ class _Server(uvicorn.Server):
 class House:
     """The web chat, served; it can be cut off and served again on the same port."""
 
-    def __init__(self, *, password: str | None = None) -> None:
-        self.store = MemoryStore()
+    def __init__(self, redis_url: str, prefix: str, *, password: str | None = None) -> None:
+        self._redis = connect(redis_url)
+        self._feeds = Feeds(self._redis)
+        store = RedisStore(self._redis, Keys(prefix), "web", self._feeds)
         self._address = ("127.0.0.1", 0)
-        host = Host(store=self.store, http_host="127.0.0.1", http_port=0, public_url="", alone=True)
+        host = Host(store=store, http_host="127.0.0.1", http_port=0, public_url="", alone=True)
         web = Web.create(WebSettings.model_validate({"web_password": password} if password else {}), host)
         assert web is not None
         self.web = web
-        self.core = Core(web, self.store)
+        self.core = Core(web, store)
         self._app = Starlette(routes=list(web.routes(self.core.submit)))
         self._server: _Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -158,13 +161,27 @@ class House:
         await self.web.menu(MENU)
         self._tasks = [asyncio.create_task(self._server.serve(sockets=[listener]))]
 
+    def hiccup(self) -> None:
+        """End every connection at once; the next finds the server as it was."""
+        assert self._server is not None
+        for connection in list(self._server.server_state.connections):
+            connection.transport.abort()
+
     async def cut(self) -> None:
         """End every connection at once, and take no new one."""
         assert self._server is not None
         self._server.should_exit = True
-        for connection in list(self._server.server_state.connections):
-            connection.transport.abort()
+        self.hiccup()
         await asyncio.gather(*self._tasks)
+
+    async def close(self) -> None:
+        """Leave nothing open. Raises what went wrong in a script."""
+        try:
+            await self.core.close()
+        finally:
+            await self.cut()
+            await self._feeds.close()
+            await self._redis.aclose()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -181,9 +198,9 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def house() -> AsyncIterator[House]:
+async def house(redis_url: str, prefix: str) -> AsyncIterator[House]:
     """The web chat on a port of its own, open to everyone on this machine."""
-    async with serving(House()) as served:
+    async with serving(House(redis_url, prefix)) as served:
         yield served
 
 
@@ -193,9 +210,8 @@ async def serving(house: House) -> AsyncIterator[House]:
     await house.open()
     try:
         yield house
-        await house.core.close()
     finally:
-        await house.cut()
+        await house.close()
 
 
 class Window:

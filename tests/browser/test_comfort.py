@@ -313,8 +313,8 @@ async def test_paper_shows_the_conversation_and_nothing_else(house: House, visit
     await expect(page.get_by_role("button")).to_have_count(0)
 
 
-async def test_a_password_opens_the_chat(browser: Browser):
-    async with serving(House(password="open sesame")) as house:
+async def test_a_password_opens_the_chat(browser: Browser, redis_url: str, prefix: str):
+    async with serving(House(redis_url, prefix, password="open sesame")) as house:
         window = Window(await browser.new_context(viewport={"width": 800, "height": 600}), house.url)
         window.tolerated = "status of 40[13]"
         page = await window.open()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
-from tests.browser.conftest import House, Visit
+from tests.browser.conftest import House, Visit, Window, serving
 from tests.browser.test_chat_page import Slow, answer, ask
+from tests.conftest import Server
 
 pytestmark = [
     pytest.mark.browser,
@@ -81,8 +82,7 @@ async def test_a_short_interruption_goes_unnoticed(house: House, visit: Visit):
             new MutationObserver(note).observe(document.getElementById("banner"), { attributes: true });
         }"""
     )
-    await house.cut()
-    await house.open()
+    house.hiccup()
     slow.go.set()
     await expect(answer(page).locator(".text")).to_have_text("Before, and after.")
     assert await page.evaluate("window.told") is False
@@ -140,19 +140,26 @@ async def test_an_unsent_message_and_a_draft_survive_a_reload(house: House, visi
     assert house.core.texts == ["Keep me"]
 
 
-async def test_while_the_store_is_away_the_page_says_so_and_sends_later(house: House, visit: Visit):
-    window = await visit()
-    window.tolerated = LOST
-    page = await window.open()
-    await ask(page, "One")
-    await expect(answer(page)).to_contain_text("You said: One")
-    await house.store.go()
-    await expect(page.get_by_role("alert").filter(has_text="The connection is interrupted")).to_be_visible()
-    await ask(page, "Two")
-    await expect(page.get_by_text("Waiting for the connection…")).to_be_visible()
-    await house.store.come()
-    await expect(answer(page)).to_contain_text("You said: Two")
-    await expect(page.get_by_role("alert")).to_be_hidden()
+async def test_while_the_store_is_away_the_page_says_so_and_sends_later(
+    browser: Browser, private_server: Server, prefix: str
+):
+    async with serving(House(private_server.url, prefix)) as house:
+        window = Window(await browser.new_context(), house.url)
+        window.tolerated = LOST
+        page = await window.open()
+        await ask(page, "One")
+        await expect(answer(page)).to_contain_text("You said: One")
+        private_server.stop()
+        banner = page.get_by_role("alert").filter(has_text="The connection is interrupted")
+        await expect(banner).to_be_visible()
+        await ask(page, "Two")
+        await expect(page.get_by_text("Waiting for the connection…")).to_be_visible()
+        private_server.start()
+        await expect(answer(page)).to_contain_text("You said: Two")
+        await expect(banner).to_be_hidden()
+        await expect(page.locator(".said")).to_have_text(["One", "Two"])
+        await window.context.close()
+        window.check()
 
 
 async def test_when_the_session_has_ended_a_new_one_begins_and_has_what_was_written(

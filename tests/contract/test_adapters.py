@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any
@@ -81,45 +82,49 @@ def test_it_is_made_from_an_empty_environment_or_not_at_all(name: str, alone: bo
 
 @every_adapter
 async def test_its_menu_takes_any_commands(name: str) -> None:
-    harness = HARNESSES[name]()
-    await harness.adapter.menu([])
-    await harness.adapter.menu([MenuEntry("help", {"en": "What I can do", "zh-Hans": "帮助"})])
+    async with HARNESSES[name]() as harness:
+        await harness.adapter.menu([])
+        await harness.adapter.menu([MenuEntry("help", {"en": "What I can do", "zh-Hans": "帮助"})])
 
 
 # --- what is heard -----------------------------------------------------------------------------------------
 
 
 @every_adapter
-def test_what_it_hears_survives_the_wait_in_redis(name: str) -> None:
+async def test_what_it_hears_survives_the_wait_in_redis(name: str) -> None:
     border = TypeAdapter(Incoming)
-    heard = HARNESSES[name]().heard()
-    assert heard
-    for message in heard:
-        assert border.validate_json(border.dump_json(message)) == message
-        assert message.place.platform == name
-        assert message.id
-        assert message.person.id
+    async with HARNESSES[name]() as harness:
+        heard = harness.heard()
+        assert heard
+        for message in heard:
+            assert border.validate_json(border.dump_json(message)) == message
+            assert message.place.platform == name
+            assert message.id
+            assert message.person.id
 
 
 @every_adapter
-def test_its_messages_have_keys_of_their_own(name: str) -> None:
-    heard = HARNESSES[name]().heard()
-    assert len({message.key for message in heard}) == len(heard)
+async def test_its_messages_have_keys_of_their_own(name: str) -> None:
+    async with HARNESSES[name]() as harness:
+        heard = harness.heard()
+        assert len({message.key for message in heard}) == len(heard)
 
 
 @every_adapter
 async def test_a_message_is_handed_in_and_its_answer_seen(name: str) -> None:
-    core = Core()
-    assert OK in await HARNESSES[name]().hand_in("hello", core)
-    assert [message.text for message in core.heard] == ["hello"]
+    async with HARNESSES[name]() as harness:
+        core = Core()
+        assert OK in await harness.hand_in("hello", core)
+        assert [message.text for message in core.heard] == ["hello"]
 
 
 @every_adapter
 async def test_while_nothing_can_be_accepted_the_same_message_comes_again(name: str) -> None:
-    core = Core(Unavailable("away"), Unavailable("away"))
-    assert OK in await HARNESSES[name]().hand_in("hello", core)
-    assert len(core.heard) == 3
-    assert len({message.key for message in core.heard}) == 1
+    async with HARNESSES[name]() as harness:
+        core = Core(Unavailable("away"), Unavailable("away"))
+        assert OK in await harness.hand_in("hello", core)
+        assert len(core.heard) == 3
+        assert len({message.key for message in core.heard}) == 1
 
 
 class Forgetful(Core):
@@ -134,17 +139,19 @@ class Forgetful(Core):
 
 @every_adapter
 async def test_a_duplicate_is_acknowledged_and_its_answer_seen_once(name: str) -> None:
-    core = Forgetful()
-    seen = await HARNESSES[name]().hand_in("hello", core)
-    assert seen.count(OK) == 1
-    assert len(core.heard) == 2
+    async with HARNESSES[name]() as harness:
+        core = Forgetful()
+        seen = await harness.hand_in("hello", core)
+        assert seen.count(OK) == 1
+        assert len(core.heard) == 2
 
 
 @every_adapter
 async def test_who_has_too_much_waiting_is_told_so(name: str) -> None:
-    core = Core(Busy("Too much waits already."))
-    assert "Too much waits already." in await HARNESSES[name]().hand_in("hello", core)
-    assert len(core.heard) == 1
+    async with HARNESSES[name]() as harness:
+        core = Core(Busy("Too much waits already."))
+        assert "Too much waits already." in await harness.hand_in("hello", core)
+        assert len(core.heard) == 1
 
 
 # --- what is said ------------------------------------------------------------------------------------------
@@ -153,8 +160,9 @@ async def test_who_has_too_much_waiting_is_told_so(name: str) -> None:
 class Marked:
     """Parts that each bear words of their own, so that they can be found where a person looks."""
 
-    def __init__(self, kinds: Sequence[str]) -> None:
+    def __init__(self, kinds: Sequence[str], name: str = "mark") -> None:
         self.marks: list[str] = []
+        self._name = name
         self.parts: list[ReplyPart] = [MAKERS[kind](self._mark) for kind in kinds]
 
     @property
@@ -163,7 +171,7 @@ class Marked:
         return "".join(part.delta for part in self.parts if isinstance(part, Text))
 
     def _mark(self) -> str:
-        self.marks.append(f"mark{len(self.marks):03}x")
+        self.marks.append(f"{self._name}{len(self.marks):03}x")
         return self.marks[-1]
 
 
@@ -183,7 +191,9 @@ MAKERS: Mapping[str, Callable[[Callable[[], str]], ReplyPart]] = {
     "drawing": lambda mark: Status("drawing"),
 }
 
-answers = st.lists(st.sampled_from(["text", *MAKERS]), max_size=12).map(Marked)
+kinds = st.lists(st.sampled_from(["text", *MAKERS]), max_size=12)
+answers = kinds.map(Marked)
+others = kinds.map(lambda kinds: Marked(kinds, "other"))
 ends = st.sampled_from([End(), End(Usage(3, 5)), End(Usage(1, 1, True), (Option("Again", "/retry"),))])
 
 
@@ -195,6 +205,7 @@ async def say(reply: Reply, parts: Sequence[ReplyPart]) -> None:
 def assert_seen_once(harness: Harness, message: Incoming, answer: Marked) -> None:
     seen = "\n".join(harness.seen(message))
     assert {mark: seen.count(mark) for mark in answer.marks} == dict.fromkeys(answer.marks, 1)
+    assert not re.search("thinking|drawing", seen)
     assert harness.whole(message)
 
 
@@ -202,32 +213,31 @@ def assert_seen_once(harness: Harness, message: Incoming, answer: Marked) -> Non
 @given(answer=answers, end=ends)
 @examples
 async def test_every_part_in_any_order_is_seen_once(name: str, answer: Marked, end: End) -> None:
-    harness = HARNESSES[name]()
-    message = harness.heard()[0]
-    reply = harness.adapter.reply(message, MemoryJournal())
-    await say(reply, [*answer.parts, end])
-    assert_seen_once(harness, message, answer)
-    found = "\n".join(harness.seen(message))
-    positions = [found.index(mark) for mark in answer.texts.split()]
-    assert positions == sorted(positions)
+    async with HARNESSES[name]() as harness:
+        message = harness.heard()[0]
+        reply = harness.adapter.reply(message, MemoryJournal())
+        await say(reply, [*answer.parts, end])
+        assert_seen_once(harness, message, answer)
+        found = "\n".join(harness.seen(message))
+        positions = [found.index(mark) for mark in answer.texts.split()]
+        assert positions == sorted(positions)
 
 
 @every_adapter
-@given(answer=answers, second=answers, cut=st.integers(0, 13), end=ends)
+@given(answer=answers, second=others, cut=st.integers(0, 13), end=ends)
 @examples
 async def test_after_a_crash_at_any_point_one_answer_is_seen(
     name: str, answer: Marked, second: Marked, cut: int, end: End
 ) -> None:
-    harness = HARNESSES[name]()
-    message = harness.heard()[0]
-    journal = MemoryJournal()
-    reply = harness.adapter.reply(message, journal)
-    await say(reply, [*answer.parts, end][:cut])
-    again = harness.adapter.reply(message, MemoryJournal(2, journal.posts))
-    await say(again, [*second.parts, end])
-    assert_seen_once(harness, message, second)
-    seen = "\n".join(harness.seen(message))
-    assert not [mark for mark in answer.marks if mark not in second.marks and mark in seen]
+    async with HARNESSES[name]() as harness:
+        message = harness.heard()[0]
+        journal = MemoryJournal()
+        reply = harness.adapter.reply(message, journal)
+        await say(reply, [*answer.parts, end][:cut])
+        again = harness.adapter.reply(message, MemoryJournal(2, journal.posts))
+        await say(again, [*second.parts, end])
+        assert_seen_once(harness, message, second)
+        assert not re.search("|".join(answer.marks) or "(?!)", "\n".join(harness.seen(message)))
 
 
 @every_adapter
@@ -236,52 +246,53 @@ async def test_after_a_crash_at_any_point_one_answer_is_seen(
 async def test_a_platform_that_cannot_be_reached_is_told_and_the_next_attempt_shows_one_answer(
     name: str, answer: Marked, cut: int
 ) -> None:
-    harness = HARNESSES[name]()
-    message = harness.heard()[0]
-    journal = MemoryJournal()
-    reply = harness.adapter.reply(message, journal)
-    await say(reply, answer.parts[:cut])
-    await harness.cut()
-    with pytest.raises(Unavailable):
-        await say(reply, [*answer.parts[cut:], End()])
-    await harness.mend()
-    again = harness.adapter.reply(message, MemoryJournal(2, journal.posts))
-    await say(again, [*answer.parts, End()])
-    assert_seen_once(harness, message, answer)
+    async with HARNESSES[name]() as harness:
+        message = harness.heard()[0]
+        journal = MemoryJournal()
+        reply = harness.adapter.reply(message, journal)
+        await say(reply, answer.parts[:cut])
+        await harness.cut()
+        with pytest.raises(Unavailable):
+            await say(reply, [*answer.parts[cut:], End()])
+        await harness.mend()
+        again = harness.adapter.reply(message, MemoryJournal(2, journal.posts))
+        await say(again, [*answer.parts, End()])
+        assert_seen_once(harness, message, answer)
 
 
 @every_adapter
 async def test_nothing_is_left_to_be_posted_after_the_end(name: str) -> None:
-    harness = HARNESSES[name]()
-    message = harness.heard()[0]
-    before = asyncio.all_tasks()
-    reply = harness.adapter.reply(message, MemoryJournal())
-    answer = Marked(["text", "text", "thinking", "text"])
-    await say(reply, [*answer.parts, End()])
-    assert_seen_once(harness, message, answer)
-    assert asyncio.all_tasks() == before
+    async with HARNESSES[name]() as harness:
+        message = harness.heard()[0]
+        before = asyncio.all_tasks()
+        reply = harness.adapter.reply(message, MemoryJournal())
+        answer = Marked(["text", "text", "thinking", "text"])
+        await say(reply, [*answer.parts, End()])
+        assert_seen_once(harness, message, answer)
+        assert asyncio.all_tasks() == before
 
 
 @every_adapter
 async def test_answers_under_way_do_not_mix(name: str) -> None:
-    harness = HARNESSES[name]()
-    messages = harness.heard()
-    replies = [harness.adapter.reply(message, MemoryJournal()) for message in messages]
-    for piece in ("begin", "middle", "finish"):
-        for number, reply in enumerate(replies):
-            await reply.send(Text(f"{piece}{number} "))
-    for reply in replies:
-        await reply.send(End())
-    for number, message in enumerate(messages):
-        seen = "".join(harness.seen(message))
-        assert seen.strip() == f"begin{number} middle{number} finish{number}"
+    async with HARNESSES[name]() as harness:
+        messages = harness.heard()
+        replies = [harness.adapter.reply(message, MemoryJournal()) for message in messages]
+        for piece in ("begin", "middle", "finish"):
+            for number, reply in enumerate(replies):
+                await reply.send(Text(f"{piece}{number} "))
+        for reply in replies:
+            await reply.send(End())
+        for number, message in enumerate(messages):
+            seen = "".join(harness.seen(message))
+            assert seen.strip() == f"begin{number} middle{number} finish{number}"
 
 
 @pytest.mark.parametrize("name", [name for name in ADAPTERS if not adapter_class(name).interactive])
 async def test_it_stops_receiving_when_it_is_cancelled(name: str) -> None:
-    running = asyncio.create_task(HARNESSES[name]().adapter.run(Core().submit))
-    await asyncio.sleep(0)
-    running.cancel()
-    done, _ = await asyncio.wait([running], timeout=5)
-    assert done == {running}
-    assert running.cancelled() or running.exception() is None
+    async with HARNESSES[name]() as harness:
+        running = asyncio.create_task(harness.adapter.run(Core().submit))
+        await asyncio.sleep(0)
+        running.cancel()
+        done, _ = await asyncio.wait([running], timeout=5)
+        assert done == {running}
+        assert running.cancelled() or running.exception() is None

@@ -72,6 +72,7 @@ class Call:
 
     body: dict[str, Any]
     headers: Mapping[str, str]
+    client_port: int = 0
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     left: bool = False
 
@@ -301,7 +302,7 @@ class EndpointSimulator:
                 refusal = Refusal(400, "We could not parse the JSON body of your request.")
             else:
                 refusal = check(body, self.models, self.reasoning)
-                call = Call(body, request.headers)
+                call = Call(body, request.headers, request.client.port if request.client else 0)
         if refusal is not None or call is None:
             assert refusal is not None
             self.refused.append(refusal)

@@ -4,7 +4,7 @@ import { Composer } from "./composer.js";
 import { Outbox, freshId } from "./outbox.js";
 import { button } from "./parts.js";
 import { Transcript, dayNamer } from "./transcript.js";
-import { Stream, commands, stop } from "./wire.js";
+import { Refusal, Stream, commands, stop } from "./wire.js";
 import { chooseLanguage, translate } from "./words.js";
 
 const PATIENCE = 1000; // milliseconds before a lost connection is told: most come back sooner
@@ -35,7 +35,7 @@ const transcript = new Transcript(
 const outbox = new Outbox({
   onChange: (message, state, reason) => {
     transcript.get(message)?.deliver(state, reason);
-    if (state === "failed") find("status").textContent = say("failed", { reason: reason || say("failedUnknown") });
+    if (state === "failed") announce(say("failed", { reason: reason || say("failedUnknown") }));
     settle();
   },
   onShut: enterAgain,
@@ -79,6 +79,19 @@ function showPicture({ items }) {
   for (const { id, state, reason } of outbox.letters) transcript.get(id).deliver(state, reason);
   settle();
   outbox.hurry();
+  learnCommands();
+}
+
+let learned = false;
+
+async function learnCommands() {
+  if (learned) return;
+  try {
+    composer.suggestions.commands = await commands();
+    learned = true;
+  } catch (fault) {
+    if (!(fault instanceof Refusal)) throw fault; // the next picture brings another chance
+  }
 }
 
 function hear(name, data) {
@@ -107,11 +120,16 @@ function tell(exchange, name, data) {
     exchange.do(data.doing);
   } else if (name === "end") {
     exchange.end(data);
-    find("status").textContent = `${say("answer")}: ${exchange.parts.spoken.slice(0, SPOKEN)}`;
+    announce(`${say("answer")}: ${exchange.parts.spoken.slice(0, SPOKEN)}`);
   } else {
     exchange.add(name, data);
   }
   return true;
+}
+
+/** Have a screen reader say it, once. */
+function announce(text) {
+  find("status").textContent = text;
 }
 
 /** What depends on the state of the whole. */
@@ -156,7 +174,7 @@ async function halt() {
   try {
     await stop();
   } catch (fault) {
-    find("status").textContent = say("stopFailed", { reason: fault.reason || say("unreachable") });
+    announce(say("stopFailed", { reason: fault.reason || say("unreachable") }));
   }
 }
 
@@ -194,4 +212,3 @@ watchAbsence();
 if (precise) composer.focus();
 for (const letter of outbox.letters) transcript.ensure(asItem(letter)).deliver(letter.state, letter.reason);
 await stream.refresh();
-composer.suggestions.commands = await commands().catch(() => []);

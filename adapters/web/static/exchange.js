@@ -37,6 +37,7 @@ export class Exchange {
     question.setAttribute("aria-label", say("you"));
     const text = make("p", "said", this.question);
     text.dir = "auto";
+    text.title = clock(new Date(this.at * 1000));
     this.#delivery = make("div", "delivery");
     question.append(text, this.#delivery);
 
@@ -51,8 +52,7 @@ export class Exchange {
     this.#foot = make("div", "foot");
     const time = make("time", "", clock(new Date(this.at * 1000)));
     time.dateTime = new Date(this.at * 1000).toISOString();
-    this.copy = copyButton("small", say("copyAnswer"), say, () => this.parts.text);
-    this.#foot.append(this.copy, time);
+    this.#foot.append(copyButton("small", say("copyAnswer"), say, () => this.parts.text), time);
     this.#offers = make("div", "offers options");
     this.#nothing = make("p", "notice", say("nothingSaid"));
     this.answer.append(this.parts.element, this.#nothing, this.#doing, this.#foot, this.#offers);
@@ -141,8 +141,7 @@ export class Exchange {
     const word = say(["queued", "thinking", "typing", "drawing", "listening"].includes(doing) ? doing : "thinking");
     if (this.#doing.lastChild.textContent !== word) this.#doing.lastChild.textContent = word;
     this.#nothing.hidden = running || !this.parts.empty;
-    this.#foot.hidden = running;
-    this.copy.hidden = this.parts.text === "";
+    this.#foot.hidden = running || this.parts.text === "";
     this.#offer(this.last && this.ended ? this.offers : []);
   }
 

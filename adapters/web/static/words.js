@@ -65,7 +65,7 @@ export const WORDS = {
     drawing: "正在绘图…",
     edit: "修改",
     exampleCommand: "选择角色",
-    exampleEcho: "Repeat: 你好",
+    exampleEcho: "重复：你好",
     exampleTable: "用表格列出三颗行星",
     exampleWhat: "你能做什么？",
     failed: "未发送。{reason}",

@@ -99,7 +99,9 @@ async def house(
 ) -> AsyncIterator[House]:
     """A web chat on a port of its own, stopped at the end."""
     kept = store or MemoryStore()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    # asyncio switches off Nagle's delay only where the protocol is named.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
+        listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
         core = Core(script)
         settings = WebSettings.load({"WEB_PASSWORD": password})

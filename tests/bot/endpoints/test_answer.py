@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -88,9 +89,7 @@ def test_a_leading_think_block_is_parted_wherever_it_is_cut(inside: str, answer:
     places = data.draw(st.lists(st.integers(0, len(whole)))) if data else range(len(whole))
     cuts = sorted({0, len(whole), *places})
     thoughts = Thoughts()
-    parts = [thoughts.feed(whole[one:two]) for one, two in zip(cuts, cuts[1:], strict=False)] + [
-        thoughts.close()
-    ]
+    parts = [thoughts.feed(whole[one:two]) for one, two in pairwise(cuts)] + [thoughts.close()]
 
     assert "".join(part[0] for part in parts) == inside
     assert "".join(part[1] for part in parts) == answer
@@ -130,6 +129,17 @@ def test_an_answer_without_end_is_cut_as_if_its_length_were_used_up() -> None:
 
     assert one.full
     assert one.close(complete=False)[-1] == Finish("length", None, "m")
+
+
+def test_blanks_without_end_are_given_up_before_they_fill_the_memory() -> None:
+    one = reader()
+    blanks = choice({"content": " \n" * 5000})
+    for _ in range(TEXT_LIMIT // 10_000 + 1):
+        assert one.read(blanks) == []
+
+    assert one.full
+    with pytest.raises(EmptyAnswer):
+        one.close(complete=False)
 
 
 # --- the end

@@ -111,7 +111,7 @@ async def test_a_redirect_is_named_without_what_may_be_secret_in_it(
 ) -> None:
     endpoint.script(REFUSALS["moved"])
 
-    with pytest.raises(WrongAddress, match="https://elsewhere.example/v1$"):
+    with pytest.raises(WrongAddress, match=r"https://elsewhere\.example/v1$"):
         [delta async for delta in chat.ask(REQUEST, "small")]
 
 

@@ -1,0 +1,304 @@
+"""One answer from one server: every dialect is understood, every fault is told apart, and nothing is left open."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from contextlib import aclosing
+
+import pytest
+
+from bot.api import Usage
+from bot.endpoints.chat import (
+    ChatEndpoint,
+    ChatRequest,
+    Delta,
+    Finish,
+    ImagePart,
+    Message,
+    ReasoningDelta,
+    TextDelta,
+    TextPart,
+)
+from bot.endpoints.client import Client, Timeouts
+from bot.endpoints.models import Catalogue
+from bot.endpoints.settings import Server
+from bot.errors import Interrupted, ParleyError, RequestRefused, ServerFailed, TimedOut
+from tests.simulators.endpoint import CUT, DONE, EndpointSimulator, Reply, Step, event, fail, hang, raw, say
+from tests.simulators.servers import ANSWERS, REFUSALS, THOUGHT, frame
+
+REQUEST = ChatRequest((Message("user", "one two three"),))
+TEXT = "Grüße, 世界! 😀 That is all."
+
+
+async def ask(chat: ChatEndpoint, request: ChatRequest = REQUEST, model: str = "small") -> list[Delta]:
+    async with aclosing(chat.ask(request, model)) as deltas:
+        return [delta async for delta in deltas]
+
+
+def said(deltas: list[Delta]) -> str:
+    return "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
+
+
+# --- dialects
+
+
+async def test_an_answer_comes_in_pieces_and_ends_with_its_usage(chat: ChatEndpoint) -> None:
+    assert await ask(chat) == [
+        TextDelta("one"),
+        TextDelta(" two"),
+        TextDelta(" three"),
+        Finish("stop", Usage(3, 3), "small"),
+    ]
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+async def test_each_dialect_is_understood(chat: ChatEndpoint, endpoint: EndpointSimulator, name: str) -> None:
+    endpoint.script(ANSWERS[name](TEXT))
+    deltas = await ask(chat)
+    thought = "".join(delta.text for delta in deltas if isinstance(delta, ReasoningDelta))
+    silent = {"openai", "azure", "anthropic", "gemini", "llamacpp", "proxy"}
+
+    assert said(deltas) == TEXT
+    assert thought.strip() == ("" if name in silent else THOUGHT)
+    assert deltas[-1] == Finish(
+        "length" if name == "glm" else "stop",
+        None if name in ("ollama", "lmstudio") else Usage(7, 5),
+        "small",
+    )
+
+
+async def test_a_picture_and_every_setting_pass_the_strict_endpoint(
+    chat: ChatEndpoint, endpoint: EndpointSimulator
+) -> None:
+    picture = ImagePart("data:image/png;base64,AAAA")
+    messages = (Message("system", "be brief"), Message("user", (TextPart("what?"), picture), "Ann Lee"))
+    deltas = await ask(chat, ChatRequest(messages, "", 0.5, 0.9, 10, "low", ("END",)))
+
+    assert said(deltas) == "what?"
+    assert endpoint.refused == []
+
+
+async def test_text_with_half_an_emoji_can_be_sent(chat: ChatEndpoint) -> None:
+    assert said(await ask(chat, ChatRequest((Message("user", "a\ud83d"),)))) == "a?"
+
+
+async def test_a_request_says_who_asks(client: Client, endpoint: EndpointSimulator, server: Server) -> None:
+    known = Server(server.base_url, server.key, "org-1", "proj-1")
+    await ask(ChatEndpoint(client, known, Catalogue()))
+    headers = endpoint.requests[0].headers
+
+    assert headers["authorization"] == f"Bearer {endpoint.key}"
+    assert headers["x-client-request-id"] == "id-1"
+    assert (headers["openai-organization"], headers["openai-project"]) == ("org-1", "proj-1")
+    assert headers["accept-encoding"] == "identity"
+
+
+async def test_a_compressed_answer_is_read(chat: ChatEndpoint, endpoint: EndpointSimulator) -> None:
+    packed = gzip.compress(frame({"content": "hello"}) + DONE)
+    endpoint.script(raw(packed, headers={"content-encoding": "gzip"}))
+
+    assert said(await ask(chat)) == "hello"
+
+
+async def test_connections_are_used_again(chat: ChatEndpoint, endpoint: EndpointSimulator) -> None:
+    ports = set()
+    for _ in range(5):
+        await ask(chat)
+        ports.add(endpoint.requests[-1].client_port)
+
+    assert len(ports) == 1
+
+
+# --- adaptation
+
+
+async def test_what_a_model_refuses_is_left_out_and_remembered(
+    chat: ChatEndpoint, endpoint: EndpointSimulator
+) -> None:
+    request = ChatRequest(REQUEST.messages, temperature=0.5, top_p=0.5, max_tokens=50, stop=("END",))
+    await ask(chat, request, "thinker")
+    refused = len(endpoint.refused)
+    await ask(chat, request, "thinker")
+
+    assert [refusal.param for refusal in endpoint.refused] == ["max_tokens", "temperature", "top_p", "stop"]
+    assert refused == len(endpoint.refused), "asked wrongly once only"
+    assert endpoint.requests[1].body["max_completion_tokens"] == 50
+
+
+async def test_what_one_model_refuses_another_still_gets(
+    chat: ChatEndpoint, endpoint: EndpointSimulator
+) -> None:
+    request = ChatRequest(REQUEST.messages, temperature=0.5)
+    await ask(chat, request, "thinker")
+    await ask(chat, request, "small")
+
+    assert "temperature" not in endpoint.requests[0].body
+    assert endpoint.requests[1].body["temperature"] == 0.5
+
+
+async def test_a_refusal_inside_of_the_stream_is_adapted_to_as_well(
+    chat: ChatEndpoint, endpoint: EndpointSimulator
+) -> None:
+    endpoint.script(raw(event({"error": {"code": 400, "message": "'stream_options' is unknown"}})))
+
+    assert said(await ask(chat)) == "one two three"
+    assert "stream_options" not in endpoint.requests[1].body
+
+
+async def test_a_refusal_that_cannot_be_adapted_to_is_raised(
+    chat: ChatEndpoint, endpoint: EndpointSimulator
+) -> None:
+    endpoint.script(fail(400, "No.", param="moon"))
+
+    with pytest.raises(RequestRefused, match=r"No\."):
+        await ask(chat)
+    assert len(endpoint.requests) == 1
+
+
+# --- breaking off
+
+BREAKS: dict[str, list[Step]] = {
+    "the connection is cut": [CUT],
+    "the body ends": [],
+    "an event is cut": [b'data: {"choices":[{"delta":{"content":"mo'],
+    "an error object": [event({"error": {"message": "died", "code": 500}}), DONE],
+    "a field error": [b'error: {"message":"died"}\n\n'],
+    "a finish that is a failure": [frame({}, "error"), DONE],
+    "no JSON": [event("{oops"), DONE],
+    "a refusal": [event({"error": {"message": "'temperature' is unsupported", "code": 400}})],
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+async def test_a_break_after_the_first_words_keeps_them(
+    chat: ChatEndpoint, endpoint: EndpointSimulator, name: str
+) -> None:
+    endpoint.script(say("first words", then=BREAKS[name]))
+    kept: list[Delta] = []
+
+    async def listen() -> None:
+        async with aclosing(chat.ask(REQUEST, "small")) as deltas:
+            async for delta in deltas:
+                kept.append(delta)
+
+    with pytest.raises(Interrupted):
+        await listen()
+    assert said(kept) == "first words"
+    assert len(endpoint.requests) == 1, "never asked again"
+
+
+@pytest.mark.parametrize("steps", [[CUT], [], [b": wait\n\n", CUT], [frame({"role": "assistant"}), CUT]])
+async def test_a_break_before_the_first_words_is_the_servers_failure(
+    chat: ChatEndpoint, endpoint: EndpointSimulator, steps: list[Step]
+) -> None:
+    endpoint.script(raw(*steps))
+
+    with pytest.raises(ServerFailed):
+        await ask(chat)
+
+
+@pytest.mark.parametrize("last", [[CUT], [], [asyncio.Event()], [b"data: {oops"]])
+async def test_after_the_finish_a_missing_end_is_no_fault(
+    chat: ChatEndpoint, endpoint: EndpointSimulator, last: list[Step]
+) -> None:
+    endpoint.script(say("all said", then=[frame({}, "stop"), *last]))
+
+    assert said(await ask(chat)) == "all said"
+
+
+# --- time-outs
+
+
+@pytest.mark.parametrize("where", ["before the headers", "before the first byte", "before the first word"])
+async def test_a_silent_server_is_given_up_in_time(
+    hasty: Client, endpoint: EndpointSimulator, server: Server, where: str
+) -> None:
+    gate = asyncio.Event()
+    replies: dict[str, Reply] = {
+        "before the headers": hang(gate),
+        "before the first byte": raw(gate),
+        "before the first word": raw(frame({"role": "assistant"}), gate),
+    }
+    endpoint.script(replies[where])
+
+    with pytest.raises(TimedOut):
+        await ask(ChatEndpoint(hasty, server, Catalogue()))
+    async with asyncio.timeout(5):
+        await endpoint.requests[0].closed.wait()
+    assert endpoint.requests[0].left, "the connection is closed, not left hanging"
+
+
+async def test_silence_after_the_first_words_is_an_interruption(
+    endpoint: EndpointSimulator, server: Server
+) -> None:
+    endpoint.script(say("first words", then=[asyncio.Event()]))
+    client = Client(Timeouts(idle=0.3))
+    try:
+        with pytest.raises(Interrupted, match="silent"):
+            await ask(ChatEndpoint(client, server, Catalogue()))
+    finally:
+        await client.close()
+
+
+async def test_comments_are_signs_of_life(endpoint: EndpointSimulator, server: Server) -> None:
+    waiting: list[Step] = [b": OPENROUTER PROCESSING\n\n", 0.2] * 7  # longer than the patience for silence
+    endpoint.script(raw(*waiting, frame({"content": "hello"}, "stop"), DONE))
+    client = Client(Timeouts(first_byte=1, idle=1))
+    try:
+        assert said(await ask(ChatEndpoint(client, server, Catalogue()))) == "hello"
+    finally:
+        await client.close()
+
+
+# --- leaving
+
+
+async def test_leaving_early_closes_the_connection_at_once(
+    chat: ChatEndpoint, endpoint: EndpointSimulator
+) -> None:
+    endpoint.script(say("first words", then=[asyncio.Event()]))
+    deltas = chat.ask(REQUEST, "small")
+    await anext(deltas)
+    await deltas.aclose()
+
+    async with asyncio.timeout(1):
+        await endpoint.requests[0].closed.wait()
+    assert endpoint.requests[0].left
+
+
+async def test_a_cancelled_listener_closes_the_connection(
+    chat: ChatEndpoint, endpoint: EndpointSimulator
+) -> None:
+    endpoint.script(hang(asyncio.Event()))
+    asking = asyncio.create_task(ask(chat))
+    call = await endpoint.arrived()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+    async with asyncio.timeout(1):
+        await call.closed.wait()
+    assert call.left
+
+
+async def test_an_answer_beyond_all_measure_is_cut(chat: ChatEndpoint, endpoint: EndpointSimulator) -> None:
+    endpoint.script(raw(*[frame({"content": "x" * 500_000})] * 8, asyncio.Event()))
+    deltas = await ask(chat)
+
+    assert deltas[-1] == Finish("length", None, "small")
+    assert len(said(deltas)) <= 2_500_000
+
+
+# --- secrets
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+async def test_no_error_shows_the_key(chat: ChatEndpoint, endpoint: EndpointSimulator, name: str) -> None:
+    endpoint.script(REFUSALS[name])
+    with pytest.raises(ParleyError) as caught:
+        await ask(chat)
+
+    shown = f"{caught.value!s}{caught.value!r}{caught.value.values}{getattr(caught.value, 'report', '')!r}"
+    assert endpoint.key not in shown
+    assert "secret" not in shown
