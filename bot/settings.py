@@ -187,7 +187,7 @@ def example(blocks: Iterable[type[Block]]) -> str:
 
 
 def _choices(field: FieldInfo) -> str:
-    values = [v for v in get_args(field.annotation) if isinstance(v, str)]
+    values = [v for v in get_args(field.annotation) if isinstance(v, str) and v]
     return f" One of: {', '.join(values)}." if values else ""
 
 

@@ -61,6 +61,7 @@ class Interface:
     streams: Streams = field(default_factory=Streams)
     attempts: Attempts = field(default_factory=Attempts)
     clock: Callable[[], float] = time.time
+    ids: Callable[[], str] = lambda: f"stop-{secrets.token_hex(8)}"
 
     def routes(self) -> list[Route]:
         """What the HTTP server serves."""
@@ -182,10 +183,8 @@ class Interface:
     async def stop(self, request: Request) -> Response:
         """Stop the answer under way: the command `/stop`, without a question on the page."""
         session = await self._known(request)
-        name = f"stop-{secrets.token_hex(8)}"
-        return await self._submit(
-            parse.incoming(name, "/stop", session, language=_language(request), now=self.clock())
-        )
+        language, now = _language(request), self.clock()
+        return await self._submit(parse.incoming(self.ids(), "/stop", session, language=language, now=now))
 
     async def _submit(self, incoming: Incoming) -> Response:
         outcome = await self.submit(incoming)

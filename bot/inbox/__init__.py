@@ -27,15 +27,15 @@ _JOURNAL_TTL = (
     7 * 86400
 )  # seconds; a journal ends with its message, this is for one that nobody comes back to
 _DEAD_LIMIT = 1000
-_GONE = 3600  # seconds of silence after which a consumer without tokens is a process that has died
 
 
 class Inbox:
     """The queue. Every call raises `StoreAway` where Redis does not answer.
 
     A conversation with messages has exactly one token, in the stream `ready`; whoever leases the token works
-    on the conversation's oldest message. `lease` and `seen_ttl` are in seconds, `clock` is the time of day,
-    `fences` makes names that never come twice.
+    on the conversation's oldest message. `lease`, `seen_ttl` and `gone` (the silence after which a consumer
+    without tokens is forgotten) are in seconds, `clock` is the time of day, `fences` makes names that never
+    come twice.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Inbox:
         lane_limit: int = 20,
         lease: float = 30.0,
         seen_ttl: float = 86400,
+        gone: float = 3600,
         clock: Callable[[], float] = time.time,
         fences: Callable[[], str] = lambda: uuid4().hex,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -55,6 +56,7 @@ class Inbox:
         self._keys = keys
         self._lease = lease
         self._seen_ttl = seen_ttl
+        self._gone = gone
         self._clock = clock
         self._fences = fences
         self._sleep = sleep
@@ -80,7 +82,7 @@ class Inbox:
             except ResponseError as error:
                 if not str(error).startswith("BUSYGROUP"):
                     raise
-            await self._sweep(keys=[self._keys.ready], args=[_GROUP, "", _milliseconds(_GONE)])
+            await self._sweep(keys=[self._keys.ready], args=[_GROUP, "", _milliseconds(self._gone)])
 
     # --- coming in ------------------------------------------------------------------------------------------
 
@@ -239,7 +241,7 @@ class Inbox:
         One that died with leases stays until they are adopted.
         """
         async with reaching():
-            await self._sweep(keys=[self._keys.ready], args=[_GROUP, consumer, _milliseconds(_GONE)])
+            await self._sweep(keys=[self._keys.ready], args=[_GROUP, consumer, _milliseconds(self._gone)])
 
     # --- beside ---------------------------------------------------------------------------------------------
 

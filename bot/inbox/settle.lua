@@ -9,12 +9,9 @@ if not owns(ready, group, consumer, token, journal, fence) then
   return 0
 end
 
-if what == 'retry' or what == 'undo' then
-  redis.call('HDEL', journal, 'fence')
-  if what == 'undo' then
-    redis.call('HINCRBY', journal, 'attempt', -1)
-  end
-else
+if what == 'undo' then
+  redis.call('HINCRBY', journal, 'attempt', -1)
+elseif what ~= 'retry' then
   local entry = redis.call('LPOP', lane)
   redis.call('DEL', journal)
   if what == 'bury' and entry then

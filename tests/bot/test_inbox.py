@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from bot.api import Attachment, Incoming, Person, Place, Quoted
@@ -237,6 +238,40 @@ async def test_an_older_lease_of_the_same_process_is_stale_too(server: Redis, ke
     assert await inbox.done(lease) is True
 
 
+async def test_a_token_that_another_has_claimed_is_lost_at_once(inbox: Inbox, server: Redis, keys: Keys):
+    await inbox.accept("c", message("1"))
+    stale = await one(inbox)
+    await server.xclaim(keys.ready, "workers", "b", 0, [stale.token])  # and has not yet read its message
+    assert await inbox.renew([stale]) == set()
+    assert await inbox.done(stale) is False
+
+
+async def test_a_token_that_was_lost_before_its_message_was_read_is_no_lease(
+    server: Redis, keys: Keys, flavour: str
+):
+    thief = SyncRedis.from_url(flavour)
+
+    def steal() -> str:
+        (token,) = thief.xpending_range(keys.ready, "workers", "-", "+", 1)
+        thief.xclaim(keys.ready, "workers", "b", 0, [token["message_id"]])
+        return "fence"
+
+    robbed = Inbox(server, keys, fences=steal)
+    await robbed.open()
+    await robbed.accept("c", message("1"))
+    assert await take(robbed) == []
+    thief.close()
+
+
+async def test_a_take_whose_answer_got_lost_and_that_was_sent_again_is_one_attempt(server: Redis, keys: Keys):
+    inbox = Inbox(server, keys, lease=0, fences=lambda: "the same")
+    await inbox.open()
+    await inbox.accept("c", message("1"))
+    assert (await one(inbox)).attempt == 1
+    (again,) = await inbox.adopt("a", count=1)
+    assert again.attempt == 1
+
+
 async def test_adopting_early_leaves_what_is_our_own(inbox: Inbox):
     await inbox.accept("c", message("1"))
     await inbox.accept("d", message("2"))
@@ -286,6 +321,18 @@ async def test_the_next_message_begins_with_a_journal_of_its_own(inbox: Inbox):
     await inbox.done(first)
     second = await one(inbox)
     assert (second.attempt, second.posts, second.answer) == (1, (), None)
+
+
+async def test_of_an_answered_message_nothing_stays_but_that_it_was_seen(
+    inbox: Inbox, server: Redis, keys: Keys
+):
+    await inbox.accept("c", message("1"))
+    lease = await one(inbox)
+    await inbox.posted(lease, "p")
+    await inbox.done(lease)
+    names = {name async for name in server.scan_iter(keys.prefix + "*")}
+    assert names == {keys.ready, keys.seen(message("1").key)}
+    assert await server.xlen(keys.ready) == 0
 
 
 async def test_attempts_are_counted_without_an_end(inbox: Inbox):
@@ -425,6 +472,31 @@ async def test_a_worker_that_leaves_gives_back_what_it_still_has(inbox: Inbox, s
     assert (await one(inbox, "b")).attempt == 2
     await inbox.leave("somebody else")
     assert [each["name"] for each in await server.xinfo_consumers(keys.ready, "workers")] == ["b"]
+
+
+async def test_consumers_that_died_are_forgotten_once_nothing_of_theirs_is_left(
+    server: Redis, keys: Keys, eventually: Eventually
+):
+    patient, hasty = Inbox(server, keys), Inbox(server, keys, gone=0.01)
+    await patient.open()
+    for name in "ab":
+        await patient.accept(name, message(name))
+        await take(patient, name)
+    (adopted,) = [lease for lease in await patient.adopt("c", count=1, idle=0) if lease.consumer == "c"]
+
+    async def names() -> list[str]:
+        return sorted(each["name"] for each in await server.xinfo_consumers(keys.ready, "workers"))
+
+    await patient.leave("nobody")
+    assert await names() == ["a", "b", "c"]
+
+    async def swept() -> bool:
+        await hasty.open()
+        return await names() == ["b", "c"]
+
+    await eventually(swept)
+    assert await patient.done(adopted)
+    assert (await patient.depth()).leased == 1
 
 
 async def test_opening_twice_changes_nothing(inbox: Inbox):

@@ -1,8 +1,8 @@
 // The chat page: brings the conversation, the composer and the wire together.
 
 import { Composer } from "./composer.js";
+import { button } from "./elements.js";
 import { Outbox, freshId } from "./outbox.js";
-import { button } from "./parts.js";
 import { Transcript, dayNamer } from "./transcript.js";
 import { Refusal, Stream, commands, stop } from "./wire.js";
 import { chooseLanguage, translate } from "./words.js";

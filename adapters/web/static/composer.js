@@ -1,6 +1,6 @@
 // The box that messages are written in: keys, draft, length, suggested commands.
 
-import { make } from "./parts.js";
+import { make } from "./elements.js";
 
 const DRAFT = "parley.draft";
 const LIMIT = 32_000; // characters; the server refuses more

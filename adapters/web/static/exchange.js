@@ -1,6 +1,7 @@
 // One question and its answer on the page.
 
-import { Parts, button, copyButton, make } from "./parts.js";
+import { button, copyButton, make } from "./elements.js";
+import { Parts } from "./parts.js";
 
 /**
  * One question and its answer. `item` is as `GET /api/history` gives it; `tools` are {say, clock, onChoose,

@@ -20,8 +20,9 @@ export function freshId() {
 }
 
 /**
- * The queue of messages on their way. `onChange(id, state, reason)` tells of each: state is "sending", "waiting" (the
- * server cannot be reached, it is tried again), "failed" (with the reason) or "sent". `onShut()`: the session is over.
+ * The queue of messages on their way. `onChange(id, state, reason)` tells of each: state is "sending", "waiting"
+ * (the server cannot be reached, it is tried again), "failed" (with the reason) or "sent". `onShut()`: the session
+ * is over.
  */
 export class Outbox {
   #letters = kept(); // {id, text, at, state, reason}

@@ -1,7 +1,7 @@
 // The conversation on the page: exchanges in order, days between them, and where the reader is in it.
 
+import { make } from "./elements.js";
 import { Exchange } from "./exchange.js";
-import { make } from "./parts.js";
 
 const LONGEST = 400; // exchanges on the page; older ones are let go
 const NEAR = 24; // pixels from the bottom that still count as being there
@@ -124,7 +124,8 @@ export class Transcript {
     this.#forgetDays();
     let next = null;
     for (const { element } of [...this.#exchanges.values()].reverse()) {
-      if (element.parentNode !== this.log || element.nextElementSibling !== next) this.log.insertBefore(element, next);
+      const there = element.parentNode === this.log && element.nextElementSibling === next;
+      if (!there) this.log.insertBefore(element, next);
       next = element;
     }
     this.arrange();

@@ -174,7 +174,7 @@ export function speaker(language) {
     words[key].replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
-/** Put the words into a document: `data-word` is text, `data-label` the accessible name, `data-placeholder` a hint. */
+/** Put the words into a document: `data-word` is text, `data-label` a name, `data-placeholder` a hint. */
 export function translate(root, language) {
   const say = speaker(language);
   document.documentElement.lang = language;

@@ -93,6 +93,19 @@ async def test_a_question_is_accepted_once_and_answered():
         assert history["cursor"] != "0"
 
 
+async def test_a_question_whose_teller_died_is_told_when_it_comes_again():
+    async def silent(incoming: Incoming, reply: Reply) -> None:
+        return
+
+    async with house(script=silent) as web, web.visitor() as client:
+        body = {"id": ID, "text": "Hello"}
+        await client.post("/api/messages", json=body)
+        web.store.logs.clear()
+        assert (await client.post("/api/messages", json=body)).json()["duplicate"] is True
+        (item,) = (await client.get("/api/history")).json()["items"]
+        assert (item["question"], item["ended"]) == ("Hello", False)
+
+
 async def test_the_history_of_nothing_is_empty_and_begins_at_zero():
     async with house() as web, web.visitor() as client:
         assert (await client.get("/api/history")).json() == {"items": [], "cursor": "0"}
