@@ -308,7 +308,7 @@ class Adapter(Protocol):
         """A reply to `incoming`. It may be made in another process than the one that received."""
 
     async def fetch(self, attachment: Attachment) -> bytes:
-        """Download an attachment."""
+        """Download an attachment. Raises `Gone` where there is no such thing, `Unavailable` for a passing fault."""
 
     def routes(self, submit: Submit) -> Sequence[BaseRoute]:
         """What the one HTTP server serves for this adapter."""

@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any
 
 import structlog
 from redis.asyncio import Redis
 
 from bot import embedded, keys, settings, telemetry
-from bot.api import Adapter, Host, Submit
+from bot.api import Adapter, Host, Store, Submit
 from bot.commands import Registry
 from bot.commands.basics import Basics, help_for
 from bot.commands.choices import Choices
@@ -50,6 +49,24 @@ def adapter_classes() -> list[type[Adapter]]:
 def blocks() -> list[type[Block]]:
     """Every block of settings, the core's and the adapters', in the order of their documentation."""
     return [*CORE, *(cls.Settings for cls in adapter_classes() if cls.Settings.names())]
+
+
+def configured(environment: Mapping[str, str], store: Callable[[str], Store]) -> list[Adapter]:
+    """The adapters whose credentials are set, each with its drawer. Raises `SettingsError`."""
+    running = Settings.load(environment)
+    found: dict[str, Adapter] = {}
+    for alone in (False, True):  # some are on only where no messaging platform is
+        for cls in adapter_classes():
+            if cls.name in found or (alone and any(not adapter.interactive for adapter in found.values())):
+                continue
+            host = Host(store(cls.name), running.http_host, running.http_port, running.public_url, alone)
+            try:
+                adapter = cls.create(cls.Settings.load(environment), host)
+            except ValueError as error:  # an adapter does not know our errors
+                raise SettingsError(str(error)) from None
+            if adapter is not None:
+                found[cls.name] = adapter
+    return list(found.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +147,7 @@ class App:
         )
         feeds = Feeds(redis)
         stack.push_async_callback(feeds.close)
-        adapters = self._adapters(lambda name: RedisStore(redis, names, name, feeds))
+        adapters = configured(self.environment, lambda name: RedisStore(redis, names, name, feeds))
         router = Router(EndpointSettings.load(self.environment), self.environment)
         stack.push_async_callback(router.close)
         profiles = Profiles(redis, names)
@@ -178,29 +195,6 @@ class App:
             [help_for(family), *family], languages=self._catalogue.languages, say=self._catalogue.say
         )
         return registry, Report(Commands(registry, dialogue))
-
-    def _adapters(self, store: Callable[[str], RedisStore]) -> list[Adapter]:
-        """The adapters whose credentials are set; the web chat knows whether it is alone."""
-        classes = adapter_classes()
-        found: dict[str, Adapter] = {}
-        for alone in (False, True):
-            for cls in classes:
-                if cls.name in found or (alone and any(not a.interactive for a in found.values())):
-                    continue
-                host = Host(
-                    store(cls.name),
-                    self.settings.http_host,
-                    self.settings.http_port,
-                    self.settings.public_url,
-                    alone,
-                )
-                try:
-                    adapter: Any = cls.create(cls.Settings.load(self.environment), host)
-                except ValueError as error:
-                    raise SettingsError(str(error)) from None
-                if adapter is not None:
-                    found[cls.name] = adapter
-        return list(found.values())
 
     async def _http(
         self, stack: AsyncExitStack, adapters: list[Adapter], submit: Submit, redis: Redis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,13 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from bot import embedded, keys
-from bot.app import adapter_classes, blocks
+from bot.app import adapter_classes, blocks, configured
 from bot.demo import local_server
 from bot.endpoints.settings import EndpointSettings
 from bot.errors import SettingsError, StoreAway
 from bot.roles import Roles
 from bot.routing import Finding, Router
 from bot.settings import DialogueSettings, Settings, suspects
+from bot.store import Feeds, RedisStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ async def gather(environment: Mapping[str, str]) -> list[Finding]:
     return [
         *findings,
         await _store(running),
-        _port(running),
+        await _port(running),
         _roles(environment),
         *_adapters(environment),
         *await _endpoint(environment),
@@ -94,7 +96,7 @@ async def _store(running: Settings) -> Finding:
     return Finding("Redis", not old, f"answers, version {version}", "6.2 or newer is needed" if old else "")
 
 
-def _port(running: Settings) -> Finding:
+async def _port(running: Settings) -> Finding:
     where = f"{running.http_host}:{running.http_port}"
     try:
         family = socket.AF_INET6 if ":" in running.http_host else socket.AF_INET
@@ -102,10 +104,25 @@ def _port(running: Settings) -> Finding:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((running.http_host, running.http_port))
     except OSError as error:
+        if await _ours(running):
+            return Finding("HTTP", True, f"{where} is in use by a running Parley", "")
         return Finding(
             "HTTP", False, f"{where}: {error.strerror}", "stop what uses it, or choose another HTTP_PORT"
         )
     return Finding("HTTP", True, f"{where} is free", "")
+
+
+async def _ours(running: Settings) -> bool:
+    """Whether it is a Parley that answers on our port."""
+    try:
+        async with asyncio.timeout(1):
+            reader, writer = await asyncio.open_connection(running.http_host, running.http_port)
+            writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
+            answer = await reader.read(2000)
+            writer.close()
+    except OSError:
+        return False
+    return b'"status":"ok"' in answer
 
 
 def _roles(environment: Mapping[str, str]) -> Finding:
@@ -123,7 +140,17 @@ def _roles(environment: Mapping[str, str]) -> Finding:
 
 
 def _adapters(environment: Mapping[str, str]) -> list[Finding]:
-    return [Finding(cls.name, True, "installed", "") for cls in adapter_classes() if not cls.interactive]
+    # No adapter speaks to its store before it runs, so this client connects to nothing.
+    names, redis = keys.Keys("check:"), keys.connect("redis://localhost")
+    try:
+        on = {
+            a.name for a in configured(environment, lambda name: RedisStore(redis, names, name, Feeds(redis)))
+        }
+    except SettingsError as error:
+        name, _, why = str(error).partition(": ")
+        return [Finding(name, False, "is not set as it must be", why)]
+    classes = [cls for cls in adapter_classes() if not cls.interactive]
+    return [Finding(cls.name, True, "on" if cls.name in on else "off", "") for cls in classes]
 
 
 async def _endpoint(environment: Mapping[str, str]) -> list[Finding]:

@@ -101,11 +101,21 @@ async def _serve(duties: Duties) -> int:
     configure_logs(environment, quiet=duties.interactive)
     app = App(environment, duties, announce=_quietly if duties.interactive else _announce)
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    running = asyncio.create_task(app.run(stop))
+
+    def interrupted() -> None:
+        # The first signal lets running answers finish; the second does not wait, as whoever sends it does not.
+        if stop.is_set():
+            running.cancel()
+        stop.set()
+
     # A terminal's adapter has its own meaning for Ctrl-C: it stops the answer, not the bot.
     for number in (signal.SIGTERM,) if duties.interactive else (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return await app.run(stop)
+        asyncio.get_running_loop().add_signal_handler(number, interrupted)
+    try:
+        return await running
+    except asyncio.CancelledError:
+        return 130
 
 
 def _run(work: Coroutine[Any, Any, int]) -> None:

@@ -178,7 +178,7 @@ class Router:
             temperature=settings.temperature if request.temperature is None else request.temperature,
             top_p=settings.top_p if request.top_p is None else request.top_p,
             max_tokens=settings.max_tokens if request.max_tokens is None else request.max_tokens,
-            reasoning_effort=request.reasoning_effort or settings.reasoning_effort,
+            reasoning_effort=request.reasoning_effort or settings.reasoning_effort or "",
         )
 
     def _order(self, model: str) -> list[Candidate]:

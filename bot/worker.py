@@ -105,9 +105,12 @@ class Worker:
 
     async def _taking(self) -> None:
         idle: float | None = 0 if self._alone else None
-        swept, pause = -self._settings.lease, 0.1
+        opened, swept, pause = False, -self._settings.lease, 0.1
         while True:
             try:
+                if not opened:
+                    await self._inbox.open()
+                    opened = True
                 free = await self._free()
                 if idle == 0 or self._clock() - swept > self._settings.lease / 2:
                     leases: Sequence[Lease] = await self._inbox.adopt(self._consumer, count=free, idle=idle)

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,9 @@ class Bot:
 
     async def start(self, *, ready: bool = True) -> None:
         """Start it; with `ready`, wait until it can accept and answer."""
-        environment = surroundings(self.folder, HTTP_PORT=str(self.port), LOG_FORMAT="json") | dict(self.settings)
+        environment = surroundings(self.folder, HTTP_PORT=str(self.port), LOG_FORMAT="json") | dict(
+            self.settings
+        )
         with (self.folder / "log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *PARLEY, self.command, cwd=self.folder, env=environment, stdout=log, stderr=log
@@ -177,6 +179,13 @@ class Visitor:
                         response.raise_for_status()
                         return response
                 await asyncio.sleep(0.02)
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until a condition holds, for ten seconds at the most."""
+    async with asyncio.timeout(10):
+        while not await condition():  # noqa: ASYNC110 - the condition is in another process
+            await asyncio.sleep(0.01)
 
 
 def said(item: Mapping[str, Any]) -> str:

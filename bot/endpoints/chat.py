@@ -33,7 +33,6 @@ __all__ = [
 ]
 
 _REMEMBERED = 256  # models of one server
-_DRAIN = 0.1  # seconds for the end of a body behind [DONE], so that the connection can be used again
 
 _log = structlog.get_logger(__name__)
 
@@ -113,7 +112,7 @@ class ChatEndpoint:
         while chunk:
             for event in self._fed(decoder, chunk):
                 if event.data.startswith("[DONE]"):
-                    await self._next(reply, finished=True, limit=_DRAIN)
+                    await self._next(reply, finished=True, limit=self._client.timeouts.drain)
                     yield _DONE
                     return
                 yield self._document(event)

@@ -29,12 +29,17 @@ DOCUMENT_LIMIT = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """In seconds: to connect; to the first byte of the reply; between two of them; after the answer."""
+    """In seconds: to connect; to the first byte of the reply; between two of them; after the answer.
+
+    `linger` is for what may follow a finished answer, such as its usage; `drain` for the end of the body behind
+    `[DONE]`, so that the connection can be used again.
+    """
 
     connect: float = 10
     first_byte: float = 120
     idle: float = 90
     linger: float = 3
+    drain: float = 0.1
 
 
 class Response:

@@ -108,7 +108,7 @@ def _faults(status: int, faults: list[Any], hide: Callable[[str], str]) -> Repor
 def _unstructured(status: int, text: str, hide: Callable[[str], str]) -> Report:
     html = text.lstrip("\ufeff \t\r\n").startswith("<")
     if html:
-        text = re.sub(r"<(script|style)\b.*?(</\1>|$)|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE)
+        text = re.sub(r"<(script|style)\b.*?(</\1>|$)|<[^<>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE)
     return Report(status, _short(text, hide), html=html)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -57,7 +57,7 @@ class Server:
     key: SecretStr | None = None
     organization: str = ""
     project: str = ""
-    variable: str = "OPENAI"
+    variable: str = field(default="OPENAI", compare=False)
 
     @property
     def host(self) -> str:
@@ -102,8 +102,10 @@ class EndpointSettings(Block):
     max_tokens: int | None = Field(
         None, ge=1, description="The longest answer, in tokens. Unset: the server's own."
     )
-    reasoning_effort: Literal["", "none", "minimal", "low", "medium", "high", "xhigh", "max"] = Field(
-        "", description="How much a reasoning model thinks. Unset: the server's own."
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = Field(
+        None,
+        description="How much a reasoning model thinks: none, minimal, low, medium, high, xhigh or max, as far as "
+        "the model has it. Unset: the server's own.",
     )
 
     examples: ClassVar[Mapping[str, str]] = MappingProxyType(

@@ -241,6 +241,8 @@ def test_both_languages_have_the_same_words() -> None:
         ("Please repeat after me: a\nb", "a\nb"),
         ("重复 早上好", "早上好"),
         ("请重复一遍：再见", "再见"),
+        ("請重複一遍：再見", "再見"),
+        ("數到3", "1, 2, 3"),
         ("count to 3", "1, 2, 3"),
         ("数到5", "1, 2, 3, 4, 5"),
         ("what is 2+2*3?", "`2+2*3` = **8**"),

@@ -94,7 +94,9 @@ def test_the_two_chinese_catalogues_keep_to_their_characters(catalogue: Catalogu
 
 def test_every_sentence_that_the_core_asks_for_exists(catalogue: Catalogue) -> None:
     asked = re.compile(r'\b(?:say|notice)\(\s*(?:[\w.]+,\s*)?"([a-z_]+(?:\.[a-z_]+)*)"')
-    files = [file for folder in bot.__path__ for file in Path(folder).rglob("*.py")]
+    # The demo endpoint has words of its own: it plays a model.
+    found = [file for folder in bot.__path__ for file in Path(folder).rglob("*.py")]
+    files = [file for file in found if "demo" not in file.parts]
     keys = {key for file in files for key in asked.findall(file.read_text(encoding="utf-8"))}
     assert "offer.retry" in keys
     assert keys - catalogue.sentences["en"].keys() == set()

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from bot.api import Entry, Store
 from bot.errors import StoreAway
 from bot.keys import Keys, connect
-from bot.store import Feeds, RedisStore
+from bot.store import Feeds, News, RedisStore
 
 BOUND = 10  # seconds; nothing here takes so long
 
@@ -171,14 +171,41 @@ async def test_followers_come_and_go_on_one_connection(
         assert await listeners() <= before + 1
 
 
-async def test_nobody_listens_for_followers_that_left(store: Store, redis: Redis, keys: Keys, eventually):
-    await store.append("log", "v", limit=10, ttl=60)
-    await collect(store, "log", 1)
+async def test_redis_is_asked_for_the_logs_that_are_followed_and_no_others(
+    store: Store, redis: Redis, keys: Keys, eventually
+):
+    def asked(log: str, listeners: int):
+        async def so() -> bool:
+            return (await redis.pubsub_numsub(keys.log("web", log)))[0][1] == listeners
 
-    async def silent() -> bool:
-        return (await redis.pubsub_numsub(keys.log("web", "log")))[0][1] == 0
+        return so
 
-    await eventually(silent)
+    one, two = (asyncio.create_task(collect(store, "one", 1)) for _ in "ab")
+    await eventually(asked("one", 1))
+    other = asyncio.create_task(collect(store, "other", 1))
+    await eventually(asked("other", 1))
+    two.cancel()
+    await asyncio.gather(two, return_exceptions=True)
+    await store.append("other", "v", limit=10, ttl=60)
+    assert await other == ["v"]
+    await eventually(asked("other", 0))
+    assert await asked("one", 1)()
+    await store.append("one", "w", limit=10, ttl=60)
+    assert await one == ["w"]
+    await eventually(asked("one", 0))
+
+
+async def test_news_that_are_said_often_are_heard_once():
+    news = News()
+    news.say()
+    news.say()
+    await news.wait()
+    again = asyncio.create_task(news.wait())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not again.done()
+    news.say()
+    await asyncio.wait_for(again, BOUND)
 
 
 async def test_a_follower_that_does_not_read_holds_nothing(store: Store):

@@ -149,6 +149,7 @@ async def test_while_the_store_is_away_the_page_says_so_and_sends_later(
         page = await window.open()
         await ask(page, "One")
         await expect(answer(page)).to_contain_text("You said: One")
+        await expect(page.get_by_role("button", name="Copy answer")).to_be_visible()  # the answer has ended
         private_server.stop()
         banner = page.get_by_role("alert").filter(has_text="The connection is interrupted")
         await expect(banner).to_be_visible()

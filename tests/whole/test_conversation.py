@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from tests.process import Bot, Visitor, said
+from tests.process import Bot, Visitor, said, until
 from tests.simulators.endpoint import (
     CUT,
     EndpointSimulator,
@@ -39,6 +39,10 @@ async def test_an_answer_streams_while_the_model_is_still_speaking(running: Bot,
         assert said(await visitor.answered(id)) == shown == "First words and the rest."
 
 
+async def spoken(visitor: Visitor) -> bool:
+    return any(said(item) for item in await visitor.history())
+
+
 def done() -> asyncio.Event:
     event = asyncio.Event()
     event.set()
@@ -68,13 +72,13 @@ def said_to(endpoint: EndpointSimulator) -> list[str]:
     return [m["content"] for m in endpoint.requests[-1].body["messages"] if m["role"] == "user"]
 
 
-async def test_stop_keeps_what_was_said_and_the_next_question_is_answered(running: Bot, endpoint: EndpointSimulator):
+async def test_stop_keeps_what_was_said_and_the_next_question_is_answered(
+    running: Bot, endpoint: EndpointSimulator
+):
     endpoint.script(say(["Going on", " for ever"], gates=[done(), asyncio.Event()]))
     async with Visitor(running) as visitor:
         id = await visitor.ask("Talk.")
-        async with asyncio.timeout(10):
-            while not any(said(item) for item in await visitor.history()):
-                await asyncio.sleep(0.01)
+        await until(lambda: spoken(visitor))
         await visitor.ask("/stop")
         item = await visitor.answered(id)
         assert [part["type"] for part in item["parts"]] == ["text", "notice"]
@@ -85,13 +89,16 @@ async def test_stop_keeps_what_was_said_and_the_next_question_is_answered(runnin
         assert said(await visitor.answered(await visitor.ask("Still there?"))) == "Still there?"
 
 
-async def test_retry_asks_again_and_the_old_answer_leaves_the_context(running: Bot, endpoint: EndpointSimulator):
+async def test_retry_asks_again_and_the_old_answer_leaves_the_context(
+    running: Bot, endpoint: EndpointSimulator
+):
     endpoint.script("heads", "tails")
     async with Visitor(running) as visitor:
         await visitor.answered(await visitor.ask("Toss a coin."))
         assert said(await visitor.answered(await visitor.ask("/retry"))) == "tails"
         await visitor.answered(await visitor.ask("Which?"))
-        assert [m["content"] for m in endpoint.requests[-1].body["messages"][1:]] == ["Toss a coin.", "tails", "Which?"]
+        dialogue = endpoint.requests[-1].body["messages"][1:]
+        assert [m["content"] for m in dialogue] == ["Toss a coin.", "tails", "Which?"]
 
 
 @dataclass
@@ -173,7 +180,9 @@ async def test_chinese_people_are_answered_in_chinese(running: Bot, endpoint: En
         assert any("\u4e00" <= c <= "\u9fff" for c in item["parts"][0]["text"])
 
 
-async def test_one_reference_leads_from_the_answer_to_every_line_about_it(running: Bot, endpoint: EndpointSimulator):
+async def test_one_reference_leads_from_the_answer_to_every_line_about_it(
+    running: Bot, endpoint: EndpointSimulator
+):
     endpoint.reply = fail(401, code="invalid_api_key")
     async with Visitor(running) as visitor:
         item = await visitor.answered(await visitor.ask("Hello?"))

@@ -4,10 +4,11 @@ import asyncio
 from pathlib import Path
 
 import httpx
+import psutil
 
 from bot.app import blocks
 from bot.settings import example
-from tests.process import PARLEY, Bot, Visitor, bot, free_port, said, surroundings
+from tests.process import PARLEY, Bot, Visitor, bot, free_port, said, surroundings, until
 from tests.simulators.endpoint import EndpointSimulator, echo, say
 from tests.whole.conftest import towards
 
@@ -37,7 +38,9 @@ async def test_redis_away_refuses_plainly_loses_nothing_and_comes_back_by_itself
         assert [item["message"] for item in await visitor.history()] == [accepted, again]
 
 
-async def test_one_more_replica_is_one_more_line(tmp_path: Path, endpoint: EndpointSimulator, redis_url, prefix):
+async def test_one_more_replica_is_one_more_line(
+    tmp_path: Path, endpoint: EndpointSimulator, redis_url, prefix
+):
     settings = towards(endpoint) | {"REDIS_URL": redis_url, "REDIS_PREFIX": prefix, "LEASE": "1s"}
     names = {"front": "ingress", "one": "worker", "two": "worker"}
     processes = {}
@@ -52,9 +55,11 @@ async def test_one_more_replica_is_one_more_line(tmp_path: Path, endpoint: Endpo
             endpoint.script(say(["Half", " whole"], gates=gates), say("Half whole"))
             gates[0].set()
             id = await visitor.ask("Survive this.")
-            async with asyncio.timeout(10):
-                while not any(said(item) for item in (await visitor.history())[1:]):
-                    await asyncio.sleep(0.01)
+
+            async def spoken() -> bool:
+                return any(said(item) for item in (await visitor.history())[1:])
+
+            await until(spoken)
             working = next(name for name in ("one", "two") if answers(processes[name]))
             await processes[working].kill()
             assert said(await visitor.answered(id)) == "Half whole"
@@ -66,8 +71,6 @@ async def test_one_more_replica_is_one_more_line(tmp_path: Path, endpoint: Endpo
 
 def answers(process: Bot) -> bool:
     """Whether this process has an open connection to the endpoint."""
-    import psutil
-
     assert process.process is not None
     connections = psutil.Process(process.process.pid).net_connections("tcp")
     return any(c.status == "ESTABLISHED" and c.raddr for c in connections)
@@ -76,20 +79,21 @@ def answers(process: Bot) -> bool:
 async def test_a_stop_lets_the_answer_under_way_finish(tmp_path: Path, endpoint: EndpointSimulator):
     gate = asyncio.Event()
     endpoint.script(say(["Nearly", " done"], gates=[gate]))
-    async with bot(tmp_path, **towards(endpoint)) as running:
-        async with Visitor(running) as visitor:
-            id = await visitor.ask("Hello")
-            await endpoint.arrived()
-            stopping = asyncio.create_task(running.stop())
-            async with asyncio.timeout(10):
-                while "draining" not in running.log:
-                    await asyncio.sleep(0.01)
-            gate.set()
-            assert await stopping == 0
-            assert "message.answered" in running.log
-            await running.start()
-            assert said(await visitor.answered(id)) == "Nearly done"
-            assert len(endpoint.requests) == 1
+    async with bot(tmp_path, **towards(endpoint)) as running, Visitor(running) as visitor:
+        id = await visitor.ask("Hello")
+        await endpoint.arrived()
+        stopping = asyncio.create_task(running.stop())
+
+        async def draining() -> bool:
+            return "draining" in running.log
+
+        await until(draining)
+        gate.set()
+        assert await stopping == 0
+        assert "message.answered" in running.log
+        await running.start()
+        assert said(await visitor.answered(id)) == "Nearly done"
+        assert len(endpoint.requests) == 1
 
 
 async def test_a_second_start_says_who_holds_the_data(tmp_path: Path, running: Bot):
@@ -101,7 +105,8 @@ async def test_a_second_start_says_who_holds_the_data(tmp_path: Path, running: B
 
 
 async def test_the_port_of_another_program_is_named(tmp_path: Path, running: Bot):
-    status, output = await parley("run", running.folder, HTTP_PORT=str(running.port), DATA_DIR=str(tmp_path / "other"))
+    other = str(tmp_path / "other")
+    status, output = await parley("run", running.folder, HTTP_PORT=str(running.port), DATA_DIR=other)
     assert status == 2
     assert f"HTTP_PORT: 127.0.0.1:{running.port} is in use" in output
 

@@ -23,7 +23,9 @@ async def endpoint() -> AsyncIterator[EndpointSimulator]:
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     made = Client(
-        Timeouts(connect=20, first_byte=20, idle=20, linger=0.05), new_id=lambda: "id-1", now=lambda: 0
+        Timeouts(connect=20, first_byte=20, idle=20, linger=0.05, drain=20),
+        new_id=lambda: "id-1",
+        now=lambda: 0,
     )
     yield made
     await made.close()

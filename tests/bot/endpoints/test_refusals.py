@@ -147,6 +147,7 @@ def test_the_time_to_wait_is_read_in_every_way_it_is_written(headers: dict[str, 
         (b'{"code":7,"msg":"oops"}', Report(500, "oops", code="7")),
         (b"<style>p{}</style><p>oops\n <b>now</b>", Report(500, "oops now", html=True)),
         (b'{"error":{"message":"oops","metadata":{"raw":"quota"}}}', Report(500, "oops: quota")),
+        (b"<" * 60_000, Report(500, "<" * 300 + "…", html=True)),
         (b"[" * 100_000, Report(500, "[" * 300 + "…")),
     ],
 )

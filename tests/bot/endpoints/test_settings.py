@@ -107,9 +107,17 @@ def test_fallbacks_are_on_the_same_server_or_on_a_named_one() -> None:
 
     assert [candidate.model for candidate in found] == ["m", "small", "big", "claude@2026", "local", "other"]
     assert found[1].server == main
-    assert found[2].server == Server("https://api.deepseek.com", SecretStr("d"), variable="DEEPSEEK")
-    assert found[4].server == Server("http://box:8000/v1", variable="BOX")
+    assert found[2].server == Server("https://api.deepseek.com", SecretStr("d"))
+    assert found[4].server == Server("http://box:8000/v1")
+    assert [found[n].server.variable for n in (1, 2, 4)] == ["OPENAI", "DEEPSEEK", "BOX"]
     assert found[5].server == main
+
+
+def test_a_server_is_the_same_whatever_it_is_called() -> None:
+    assert Server("http://x/v1", SecretStr("k"), variable="ONE") == Server(
+        "http://x/v1", SecretStr("k"), variable="TWO"
+    )
+    assert Server("http://x/v1", SecretStr("k")) != Server("http://x/v1", SecretStr("other"))
 
 
 def test_every_fault_of_the_fallbacks_is_named() -> None:

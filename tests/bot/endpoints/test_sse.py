@@ -48,10 +48,14 @@ def test_a_recorded_stream_gives_its_events_whole_and_byte_by_byte(name: str) ->
 @given(st.sampled_from(sorted(RECORDED)), st.lists(st.integers(0, 60)))
 def test_where_a_stream_is_cut_makes_no_difference(name: str, cuts: list[int]) -> None:
     stream, expected = RECORDED[name]
-    places = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
+    places = sorted([0, len(stream), *(cut for cut in cuts if cut < len(stream))])  # also into nothing
     chunks = [stream[one:two] for one, two in pairwise(places)]
 
     assert [event.data for event in decoded(chunks)] == expected
+
+
+def test_nothing_may_come_between_cr_and_lf() -> None:
+    assert decoded([b"data: a\r", b"", b"\ndata: b\n\n"]) == [Event("", "a\nb")]
 
 
 def test_an_event_has_its_name_and_the_next_one_has_not() -> None:
