@@ -276,5 +276,7 @@ def configure_logs(environment: Mapping[str, str], *, quiet: bool = False) -> No
     """Begin to log as the settings say, with every secret of the environment redacted."""
     running = Settings.load(environment)
     level = "warning" if quiet and "LOG_LEVEL" not in environment else running.log_level
-    known = [block.load(environment) for block in blocks()]
-    telemetry.configure(level, running.log_format, settings.secrets(known))
+    secret = settings.secrets(block.load(environment) for block in blocks())
+    candidates = EndpointSettings.load(environment).chat_candidates(environment)
+    secret |= {c.server.key.get_secret_value() for c in candidates if c.server.key is not None}
+    telemetry.configure(level, running.log_format, secret)

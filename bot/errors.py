@@ -44,6 +44,8 @@ class ParleyError(Exception):
 class SettingsError(ParleyError):
     """The operator's configuration cannot be used; `str(error)` says each fault on a line of its own."""
 
+    user_key = "error.not_configured"
+
 
 class StoreAway(ParleyError, Unavailable):
     """Redis does not answer."""

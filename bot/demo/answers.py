@@ -64,17 +64,13 @@ def _quoted(text: str) -> str:
     return "\n".join(f"> {line}" for line in text.splitlines() or [""])
 
 
-_TRADITIONAL = str.maketrans(
-    {
-        s: f"[{s}{t}]"
-        for s, t in zip("复么谁会谢见头码单长数请于开帮", "複麼誰會謝見頭碼單長數請於開幫", strict=True)
-    }
-)
+_SCRIPTS = zip("复么谁会谢见头码单长数请于开帮", "複麼誰會謝見頭碼單長數請於開幫", strict=True)
+_BOTH = str.maketrans({simplified: f"[{simplified}{traditional}]" for simplified, traditional in _SCRIPTS})
 
 
 def _pattern(text: str) -> re.Pattern[str]:
     """A rule's pattern, written in simplified characters and read in both."""
-    return re.compile(text.translate(_TRADITIONAL), re.IGNORECASE | re.DOTALL)
+    return re.compile(text.translate(_BOTH), re.IGNORECASE | re.DOTALL)
 
 
 # --- the rules: each answers, or leaves it to the next one ---------------------------------------------------
@@ -85,7 +81,8 @@ _REPEAT = _pattern(
     r"(?:please )?(?:repeat(?: after me)?|echo)[:,\s]+(.+)|请?(?:重复|复述)(?:一下|一遍)?[：:，,\s]*(.+)"
 )
 _RECALL = _pattern(
-    r"what (?:did|have) i (?:just )?(?:say|said|ask|asked|write|written|tell)|我.{0,6}[说說问問讲講写寫]了?[过過]?(?:什么|啥)"
+    r"what (?:did|have) i (?:just )?(?:say|said|ask|asked|write|written|tell)"
+    r"|我.{0,6}[说說问問讲講写寫]了?[过過]?(?:什么|啥)"
 )
 _FIRST = _pattern(r"first|begin|start|最先|最早|第一|开头|一开始")
 _COUNT = _pattern(r"\bcount (?:up )?to (\d{1,9})|数(?:数|一数)?到\s*(\d{1,9})")
