@@ -65,8 +65,9 @@ class Incoming:
     """One message from a person.
 
     `id` is the platform's own and the same on redelivery; it need only be unique within the chat. `addressed` says
-    how the message was meant for the bot. A pressed button arrives as the `value` of its `Option`, `addressed` as a
-    command. `sent_at` is seconds since the epoch, by the platform's clock.
+    how the message was meant for the bot; what was merely overheard in a group is `ambient`. A pressed button arrives
+    as the `value` of its `Option`, `addressed` as a command. An edited message has an id of its own, and in `edits`
+    the id of the message that it was. `sent_at` is seconds since the epoch, by the platform's clock.
     """
 
     id: str
@@ -76,7 +77,7 @@ class Incoming:
     attachments: tuple[Attachment, ...] = ()
     quoted: Quoted | None = None
     addressed: Literal["private", "mention", "reply", "command", "keyword", "ambient"] = "private"
-    edited: bool = False
+    edits: str = ""
     sent_at: float = 0.0
 
     @property
@@ -141,9 +142,10 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the bot is doing meanwhile; shown where a platform can, kept nowhere."""
+    """What the bot is doing meanwhile, and what may be done about it (Stop); shown where a platform can, kept nowhere."""
 
     doing: Literal["thinking", "typing", "drawing", "listening"]
+    offers: tuple[Option, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +221,12 @@ class Busy:
     text: str
 
 
-Outcome = Accepted | Duplicate | Busy
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """The message is not for the bot (group talk, a stranger's noise); nothing was kept, nothing will be said."""
+
+
+Outcome = Accepted | Duplicate | Busy | Ignored
 Submit = Callable[[Incoming], Awaitable[Outcome]]
 """Hand a message to the core. Acknowledge the platform only after it returns. Raises `Unavailable`."""
 
@@ -263,15 +270,23 @@ class Store(Protocol):
         """
 
 
+async def _anyone(place: Place, person: Person) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What the core lends an adapter. `alone`: no messaging platform is configured."""
+    """What the core lends an adapter. `alone`: no messaging platform is configured.
+
+    `admits` tells whether a person may talk to the bot in a place; the core asks the same before it answers.
+    """
 
     store: Store
     http_host: str
     http_port: int
     public_url: str
     alone: bool
+    admits: Callable[[Place, Person], Awaitable[bool]] = _anyone
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +308,9 @@ class Adapter(Protocol):
 
     interactive: ClassVar[bool]
     """It receives from the terminal it was started in: only `parley chat` runs it."""
+
+    trusted: ClassVar[bool]
+    """Whoever reaches it has been let in by other means (this machine's terminal, a password): no access list."""
 
     @classmethod
     def create(cls, settings: Any, host: Host) -> Self | None:

@@ -46,6 +46,7 @@ class Console:
     name: ClassVar[str] = "console"
     Settings: ClassVar[type[ConsoleSettings]] = ConsoleSettings
     interactive: ClassVar[bool] = True
+    trusted: ClassVar[bool] = True
 
     def __init__(
         self,

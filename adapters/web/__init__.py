@@ -38,6 +38,7 @@ class Web:
     name: ClassVar[str] = "web"
     Settings: ClassVar[type[WebSettings]] = WebSettings
     interactive: ClassVar[bool] = False
+    trusted: ClassVar[bool] = True
 
     def __init__(
         self,

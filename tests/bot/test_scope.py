@@ -49,9 +49,7 @@ def test_a_private_chat_is_never_a_group_with_the_same_ids(policy: Policy) -> No
 
 def test_the_message_itself_does_not_matter() -> None:
     place, person = Place("web", "", "1"), Person("p")
-    other = Incoming(
-        "2", place, Person("p", "Ann", "zh"), "text", addressed="command", edited=True, sent_at=5
-    )
+    other = Incoming("2", place, Person("p", "Ann", "zh"), "text", addressed="command", edits="1", sent_at=5)
     assert scope(Incoming("1", place, person), "user") == scope(other, "user")
 
 

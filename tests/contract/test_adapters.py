@@ -62,6 +62,7 @@ def test_it_declares_its_name_its_settings_and_whether_it_needs_a_terminal(name:
     assert cls.name == name
     assert issubclass(cls.Settings, Block)
     assert isinstance(cls.interactive, bool)
+    assert isinstance(cls.trusted, bool)
 
 
 @every_adapter
