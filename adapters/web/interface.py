@@ -21,7 +21,7 @@ from adapters.web.guard import Guard, Refusal
 from adapters.web.session import COOKIE, LIFETIME, Attempts, Sessions
 from adapters.web.stream import EventStream, Pace, Streams, events
 from adapters.web.words import first_language, say
-from bot.api import Accepted, Busy, Incoming, MenuEntry, Store, Submit, Unavailable
+from bot.api import Accepted, Busy, Ignored, Incoming, MenuEntry, Store, Submit, Unavailable
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -190,7 +190,7 @@ class Interface:
         outcome = await self.submit(incoming)
         if isinstance(outcome, Busy):
             raise Refusal(429, text=outcome.text, retry_after=2)
-        told = {"id": incoming.id, "ref": outcome.ref}
+        told = {"id": incoming.id, "ref": "" if isinstance(outcome, Ignored) else outcome.ref}
         if isinstance(outcome, Accepted):
             return JSONResponse(told, 202)
         return JSONResponse(told | {"duplicate": True})
