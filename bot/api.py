@@ -85,6 +85,11 @@ class Incoming:
         """The message's name across platforms, bots and chats."""
         return f"{self.place.platform}:{self.place.account}:{self.place.chat}:{self.id}"
 
+    @property
+    def origin(self) -> str:
+        """The `key` of the message before it was edited; of one that was not, its own."""
+        return f"{self.place.platform}:{self.place.account}:{self.place.chat}:{self.edits or self.id}"
+
 
 # --- what is said --------------------------------------------------------------------------------------------
 
@@ -142,7 +147,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the bot is doing meanwhile, and what may be done about it (Stop); shown where a platform can, kept nowhere."""
+    """What the bot is doing meanwhile, and what may be done about it (Stop): shown where it can be, kept nowhere."""
 
     doing: Literal["thinking", "typing", "drawing", "listening"]
     offers: tuple[Option, ...] = ()

@@ -15,7 +15,8 @@ import structlog
 from redis.asyncio import Redis
 
 from bot import embedded, keys, settings, telemetry
-from bot.api import Adapter, Host, Store, Submit
+from bot.access import Access, AccessSettings
+from bot.api import Adapter, Host, Person, Place, Store, Submit
 from bot.commands import Registry
 from bot.commands.basics import Basics, help_for
 from bot.commands.choices import Choices
@@ -26,7 +27,7 @@ from bot.errors import SettingsError, StoreAway
 from bot.i18n import Catalogue
 from bot.inbox import Inbox
 from bot.intake import Intake
-from bot.middleware import Commands, Report
+from bot.middleware import Admission, Commands, Report
 from bot.profile import Profile, Profiles
 from bot.roles import Roles
 from bot.routing import Router
@@ -37,7 +38,7 @@ from bot.tokens import Tokens
 from bot.window import Windows
 from bot.worker import Worker
 
-CORE: tuple[type[Block], ...] = (EndpointSettings, DialogueSettings, Settings)
+CORE: tuple[type[Block], ...] = (EndpointSettings, DialogueSettings, AccessSettings, Settings)
 _log = structlog.get_logger(__name__)
 
 
@@ -51,15 +52,23 @@ def blocks() -> list[type[Block]]:
     return [*CORE, *(cls.Settings for cls in adapter_classes() if cls.Settings.names())]
 
 
-def configured(environment: Mapping[str, str], store: Callable[[str], Store]) -> list[Adapter]:
+def configured(
+    environment: Mapping[str, str], store: Callable[[str], Store], access: Access
+) -> list[Adapter]:
     """The adapters whose credentials are set, each with its drawer. Raises `SettingsError`."""
+
+    async def admits(place: Place, person: Person) -> bool:
+        return access.admits(place, person)
+
     running = Settings.load(environment)
     found: dict[str, Adapter] = {}
     for alone in (False, True):  # some are on only where no messaging platform is
         for cls in adapter_classes():
             if cls.name in found or (alone and any(not adapter.interactive for adapter in found.values())):
                 continue
-            host = Host(store(cls.name), running.http_host, running.http_port, running.public_url, alone)
+            host = Host(
+                store(cls.name), running.http_host, running.http_port, running.public_url, alone, admits
+            )
             try:
                 adapter = cls.create(cls.Settings.load(environment), host)
             except ValueError as error:  # an adapter does not know our errors
@@ -147,14 +156,18 @@ class App:
         )
         feeds = Feeds(redis)
         stack.push_async_callback(feeds.close)
-        adapters = configured(self.environment, lambda name: RedisStore(redis, names, name, feeds))
+        trusted = {cls.name for cls in adapter_classes() if cls.trusted}
+        access = Access(AccessSettings.load(self.environment), redis, names, trusted=trusted)
+        adapters = configured(self.environment, lambda name: RedisStore(redis, names, name, feeds), access)
         router = Router(EndpointSettings.load(self.environment), self.environment)
         stack.push_async_callback(router.close)
         profiles = Profiles(redis, names)
-        registry, handler = self._stack(redis, names, router, profiles)
+        registry, handler = self._stack(redis, names, router, profiles, access)
         submit = Intake(
             inbox.accept,
             policy=self.dialogue_settings.context_group_scope,
+            triggers=self.dialogue_settings.group_trigger,
+            admits=access.admits,
             urgent=registry.urgent,
             busy=lambda tag: self._catalogue.say(
                 self._language(Profile(), tag), "busy.lane", limit=inbox.lane_limit
@@ -180,7 +193,7 @@ class App:
         return adapters
 
     def _stack(
-        self, redis: Redis, names: keys.Keys, router: Router, profiles: Profiles
+        self, redis: Redis, names: keys.Keys, router: Router, profiles: Profiles, access: Access
     ) -> tuple[Registry, Report]:
         roles = Roles.load(self.dialogue_settings.roles_file)
         windows = Windows(redis, names, ttl=self.dialogue_settings.context_ttl)
@@ -194,7 +207,7 @@ class App:
         registry = Registry(
             [help_for(family), *family], languages=self._catalogue.languages, say=self._catalogue.say
         )
-        return registry, Report(Commands(registry, dialogue))
+        return registry, Report(Admission(access, Commands(registry, dialogue)))
 
     async def _http(
         self, stack: AsyncExitStack, adapters: list[Adapter], submit: Submit, redis: Redis

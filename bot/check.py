@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot import embedded, keys
+from bot.access import Access, AccessSettings
 from bot.app import adapter_classes, blocks, configured
 from bot.demo import local_server
 from bot.endpoints.settings import EndpointSettings
@@ -142,10 +143,13 @@ def _roles(environment: Mapping[str, str]) -> Finding:
 def _adapters(environment: Mapping[str, str]) -> list[Finding]:
     # No adapter speaks to its store before it runs, so this client connects to nothing.
     names, redis = keys.Keys("check:"), keys.connect("redis://localhost")
+
+    def drawer(name: str) -> RedisStore:
+        return RedisStore(redis, names, name, Feeds(redis))
+
     try:
-        on = {
-            a.name for a in configured(environment, lambda name: RedisStore(redis, names, name, Feeds(redis)))
-        }
+        access = Access(AccessSettings.load(environment), redis, names, trusted=())
+        on = {adapter.name for adapter in configured(environment, drawer, access)}
     except SettingsError as error:
         name, _, why = str(error).partition(": ")
         return [Finding(name, False, "is not set as it must be", why)]

@@ -76,8 +76,13 @@ class Dialogue:
         self._clock = clock
 
     async def __call__(self, delivery: Delivery) -> None:
-        """Answer the delivery's own message."""
-        await self.answer(delivery, delivery.message)
+        """Answer the delivery's own message; an edited one only where it is the latest question."""
+        message = delivery.message
+        if message.edits:
+            last = await self._windows.last_asked(delivery.conversation)
+            if last is None or last.origin != message.origin:
+                return
+        await self.answer(delivery, message, again=bool(message.edits))
 
     async def answer(self, delivery: Delivery, question: Incoming, *, again: bool = False) -> None:
         """Put `question` to the model and deliver the answer; `again` puts it in the place of the earlier one.
@@ -101,9 +106,9 @@ class Dialogue:
             await self._remember(delivery, question, text, answer, again=again)
 
     async def _ask(self, delivery: Delivery, question: Incoming, text: str) -> Answer:
-        await delivery.send(Status("thinking"))
+        await delivery.send(Status("thinking", (Option(delivery.say("offer.stop"), "/stop"),)))
         model = await self._model(delivery)
-        past = [e for e in await self._windows.load(delivery.conversation) if e.id != question.key]
+        past = [e for e in await self._windows.load(delivery.conversation) if e.id != question.origin]
         role = self._role(delivery)
         draft = _Draft()
         try:
@@ -202,8 +207,8 @@ class Dialogue:
             Turn("user", text, self._tokens.count(text, model)),
             Turn("assistant", answer.text, self._tokens.count(answer.text, model)),
         )
-        exchange = Exchange(question.key, self._clock(), turns)
-        await self._windows.append(delivery.conversation, exchange, replaces=question.key if again else "")
+        exchange = Exchange(question.origin, self._clock(), turns)
+        await self._windows.append(delivery.conversation, exchange, replaces=question.origin if again else "")
 
 
 def heard(message: Incoming) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Literal, Protocol
 
 import structlog
 
-from bot.api import Accepted, Busy, Duplicate, Incoming, Outcome, Quoted
+from bot.api import Accepted, Busy, Duplicate, Ignored, Incoming, Outcome, Person, Place, Quoted
 from bot.scope import scope
 from bot.telemetry import about, reference
 
@@ -17,6 +17,7 @@ TEXT_LIMIT = 40_000
 """Characters that are kept of one message: more than a message may have, so that its refusal can be said."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_KINDS = frozenset({"private", "mention", "reply", "command", "keyword", "ambient"})
 _log = structlog.get_logger(__name__)
 
 
@@ -32,7 +33,8 @@ class Accepting(Protocol):
 class Intake:
     """`bot.api.Submit` for every adapter.
 
-    `urgent` tells which texts must not wait behind the answer under way (`/stop`).
+    `urgent` tells which texts must not wait behind the answer under way (`/stop`). What is not meant for the bot in a
+    group, by `triggers`, or comes there from somebody who may not talk to it, by `admits`, is not even kept.
     """
 
     def __init__(
@@ -40,17 +42,24 @@ class Intake:
         accept: Accepting,
         *,
         policy: Literal["user", "thread", "chat"],
+        triggers: Sequence[str] = ("mention", "reply", "command"),
+        admits: Callable[[Place, Person], bool],
         urgent: Callable[[str], bool],
         busy: Callable[[str], str],
     ) -> None:
         self._accept = accept
         self._policy = policy
+        self._triggers = frozenset(triggers)
+        self._keywords = _keywords(self._triggers - _KINDS)
+        self._admits = admits
         self._urgent = urgent
         self._busy = busy
 
     async def __call__(self, message: Incoming) -> Outcome:
         """Accept a message. Raises `Unavailable` where Redis is away; then nothing was kept."""
-        message = clean(message)
+        message = self._heard(clean(message))
+        if message.place.kind == "group" and not self._meant(message):
+            return Ignored()
         conversation = scope(message, self._policy)
         ref = reference(message)
         with about(ref):
@@ -59,6 +68,21 @@ class Intake:
         if verdict == "busy":
             return Busy(self._busy(message.person.language))
         return Duplicate(ref) if verdict == "duplicate" else Accepted(ref)
+
+    def _heard(self, message: Incoming) -> Incoming:
+        if message.addressed == "ambient" and self._keywords and self._keywords.search(message.text):
+            return replace(message, addressed="keyword")
+        return message
+
+    def _meant(self, message: Incoming) -> bool:
+        called = message.addressed in self._triggers or message.addressed == "keyword"
+        return called and self._admits(message.place, message.person)
+
+
+def _keywords(words: Iterable[str]) -> re.Pattern[str] | None:
+    """Any of the words, as a word of its own where its script has words."""
+    parts = [rf"(?<!\w){re.escape(w)}(?!\w)" if w.isascii() else re.escape(w) for w in sorted(words)]
+    return re.compile("|".join(parts), re.IGNORECASE) if parts else None
 
 
 def clean(message: Incoming) -> Incoming:

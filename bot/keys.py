@@ -148,6 +148,10 @@ class Keys:
         """What a conversation was asked and has not answered."""
         return f"{self.prefix}asked:{conversation}"
 
+    def denied(self, person: str) -> str:
+        """That a person was told a while ago that the bot is not for them."""
+        return f"{self.prefix}denied:{person}"
+
     def profile(self, conversation: str) -> str:
         """Hash: a conversation's choices."""
         return f"{self.prefix}profile:{conversation}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from bot.access import Access
 from bot.api import Gone, Option, Unavailable
 from bot.commands import Registry
 from bot.delivery import Delivery, Handler
@@ -44,6 +45,27 @@ class Report:
             await delivery.notice(error.user_key, **error.values)
         offers = () if isinstance(error, Refused) else (Option(delivery.say("offer.retry"), "/retry"),)
         await delivery.end(None, *offers)
+
+
+class Admission:
+    """Lets through whom the operator admits; a stranger is told politely, and not at every message.
+
+    In a group a stranger's message has not come this far, but a person's rights may have ended while it waited.
+    """
+
+    def __init__(self, access: Access, following: Handler) -> None:
+        self._access = access
+        self._following = following
+
+    async def __call__(self, delivery: Delivery) -> None:
+        """Pass the message on, or say that the bot is not for this person."""
+        place, person = delivery.message.place, delivery.message.person
+        if self._access.admits(place, person):
+            await self._following(delivery)
+            return
+        _log.info("person.denied", person=f"{place.platform}:{person.id}")
+        if place.kind == "private" and await self._access.deny(place, person):
+            await delivery.notice("denied", id=f"{place.platform}:{person.id}")
 
 
 class Commands:

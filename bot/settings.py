@@ -130,6 +130,10 @@ class DialogueSettings(Block):
     context_group_scope: Literal["user", "thread", "chat"] = Field(
         "user", description="Who shares a context window in a group."
     )
+    group_trigger: Names = Field(
+        ("mention", "reply", "command"),
+        description="What calls the bot in a group: mention, reply, command; any other word is a keyword.",
+    )
     language: str = Field("auto", description="The bot's own words: auto, en, zh-Hans or zh-Hant.")
 
     examples = MappingProxyType({"ROLES_FILE": "roles.toml"})

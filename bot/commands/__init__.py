@@ -50,6 +50,8 @@ class Registry:
         if match is None:
             return False
         command = self._named.get(match["name"].lower())
+        if command is None and delivery.message.place.kind == "group":
+            return True  # in a group it may be another bot's: better silent than noisy
         if command is None:
             await self._unknown(delivery, match["name"])
         else:

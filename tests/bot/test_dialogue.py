@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from redis.asyncio import Redis
 
-from bot.api import End, Notice, Quoted, Text, Usage
+from bot.api import End, Notice, Option, Quoted, Status, Text, Usage
 from bot.dialogue import MESSAGE_LIMIT, Dialogue
 from bot.endpoints.chat import ChatRequest, Delta, Finish, TextDelta
 from bot.errors import (
@@ -298,6 +298,35 @@ async def test_a_failed_question_can_be_asked_again(dialogue, windows):
     with pytest.raises(EmptyAnswer):
         await dialogue(Model(fails(EmptyAnswer())))(delivery(question)[0])
     assert await windows.last_asked("test-ann") == question
+
+
+async def test_the_latest_question_may_be_edited_and_is_answered_anew(dialogue, windows):
+    model = Model(says("4"), says("9"), says("16"), says("ok"))
+    talk, question = dialogue(model), incoming("2+2", id="7")
+    await talk(delivery(question)[0])
+    for edit in ("3*3", "4*4"):
+        made, reply = delivery(replace(question, text=edit, id=f"7:{edit}", edits="7"))
+        await talk(made)
+    assert reply.text == "16"
+    await talk(delivery("and now?")[0])
+    assert model.asked() == [("user", "4*4"), ("assistant", "16"), ("user", "and now?")]
+
+
+async def test_an_edit_of_an_older_question_is_silent(dialogue, windows):
+    model, first = Model(), incoming("one", id="1")
+    talk = dialogue(model)
+    for message in (first, incoming("two", id="2")):
+        await talk(delivery(message)[0])
+    made, reply = delivery(replace(first, id="1:x", edits="1", text="changed"))
+    await talk(made)
+    assert reply.parts == []
+    assert len(model.requests) == 2
+
+
+async def test_while_the_model_thinks_the_person_may_stop_it(dialogue):
+    made, reply = delivery("hello")
+    await dialogue(Model())(made)
+    assert reply.parts[0] == Status("thinking", (Option("Stop", "/stop"),))
 
 
 async def test_notices_never_reach_the_model(dialogue):

@@ -1,14 +1,18 @@
 """Intake: what an adapter hands in is cleaned and accepted once."""
 
 from dataclasses import replace
+from typing import Literal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.api import Accepted, Busy, Duplicate, Incoming, Quoted
+from bot.api import Accepted, Busy, Duplicate, Ignored, Incoming, Quoted
 from bot.intake import TEXT_LIMIT, Intake, clean
 from bot.telemetry import reference
 from tests.bot.doubles import incoming
+
+Addressed = Literal["private", "mention", "reply", "command", "keyword", "ambient"]
 
 
 class Lanes:
@@ -23,10 +27,20 @@ class Lanes:
         return self.verdict
 
 
-def intake(lanes: Lanes) -> Intake:
+def intake(lanes: Lanes, *triggers: str, strangers: tuple[str, ...] = ()) -> Intake:
     return Intake(
-        lanes, policy="user", urgent=lambda text: text == "/stop", busy=lambda tag: f"busy in {tag}"
+        lanes,
+        policy="user",
+        triggers=triggers or ("mention", "reply", "command"),
+        admits=lambda place, person: person.id not in strangers,
+        urgent=lambda text: text == "/stop",
+        busy=lambda tag: f"busy in {tag}",
     )
+
+
+def said_in_group(text: str, addressed: Addressed = "ambient") -> Incoming:
+    message = incoming(text)
+    return replace(message, addressed=addressed, place=replace(message.place, chat="team", kind="group"))
 
 
 async def test_an_accepted_message_gets_the_reference_of_its_log_lines():
@@ -45,6 +59,39 @@ async def test_only_urgent_texts_pass_the_lane():
     assert isinstance(outcome, Accepted)
     await intake(lanes)(incoming("stop"))
     assert [urgent for _, _, urgent in lanes.calls] == [True, False]
+
+
+@pytest.mark.parametrize("addressed", ["mention", "reply", "command"])
+async def test_in_a_group_only_what_is_meant_for_the_bot_is_kept(addressed: Addressed):
+    lanes = Lanes("accepted")
+    assert await intake(lanes)(said_in_group("lunch?")) == Ignored()
+    assert isinstance(await intake(lanes)(said_in_group("lunch?", addressed)), Accepted)
+    assert await intake(lanes, "keyword")(said_in_group("lunch?", addressed)) == Ignored()
+    assert [message.text for _, message, _ in lanes.calls] == ["lunch?"]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "text", "meant"),
+    [
+        ("parley", "Parley, what time is it?", True),
+        ("parley", "ask PARLEY", True),
+        ("parley", "parleying is not it", False),
+        ("小助手", "请小助手回答", True),
+        ("c++", "what about c++ then", True),
+    ],
+)
+async def test_a_keyword_calls_the_bot_as_a_word_of_its_own(keyword: str, text: str, meant: bool):
+    lanes = Lanes("accepted")
+    outcome = await intake(lanes, "mention", keyword)(said_in_group(text))
+    assert isinstance(outcome, Accepted) == meant
+    assert [message.addressed for _, message, _ in lanes.calls] == ["keyword"] * meant
+
+
+async def test_a_strangers_talk_in_a_group_is_not_kept_and_in_private_it_is_so_that_it_can_be_answered():
+    lanes = Lanes("accepted")
+    hears = intake(lanes, strangers=("ann",))
+    assert await hears(said_in_group("hello", "mention")) == Ignored()
+    assert isinstance(await hears(incoming("hello")), Accepted)
 
 
 def test_control_characters_and_lone_surrogates_do_not_get_in():

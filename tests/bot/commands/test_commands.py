@@ -1,5 +1,7 @@
 """Commands: found by every name they have, answered in the person's language, bad input answered clearly."""
 
+from dataclasses import replace
+
 import pytest
 from redis.asyncio import Redis
 
@@ -16,7 +18,7 @@ from bot.roles import Roles
 from bot.settings import DialogueSettings
 from bot.tokens import Tokens
 from bot.window import Windows
-from tests.bot.doubles import Collected, delivery
+from tests.bot.doubles import Collected, delivery, incoming
 from tests.bot.test_dialogue import Model, says
 
 
@@ -106,6 +108,13 @@ async def test_an_unknown_command_names_the_nearest_and_changes_nothing(house: H
     assert "/retry" in near.text
     assert (await house.say("/xyzzy")).notices == ["command.unknown"]
     assert house.server.requests == []
+
+
+async def test_in_a_group_an_unknown_command_may_be_another_bots_and_is_left_alone(house: House):
+    message = incoming("/xyzzy")
+    made, reply = delivery(replace(message, place=replace(message.place, kind="group")))
+    assert await house.registry.run(made)
+    assert reply.parts == []
 
 
 async def test_new_forgets_the_dialogue(house: House):
