@@ -19,7 +19,9 @@ DENIAL_PAUSE = 3600
 class AccessSettings(Block):
     """Access"""
 
-    admins: Names = Field((), description="Who runs the bot: people as platform:id.")
+    admins: Names = Field(
+        (), description="Who runs the bot: people as platform:id. A stranger is told their own."
+    )
     allowed: Names = Field(
         (),
         description="Who may talk to it: people and groups as platform:id, whole platforms as platform:*, or *.",

@@ -60,7 +60,7 @@ async def test_a_message_comes_out_as_it_went_in(inbox: Inbox):
         (Attachment("image", "file-1", "image/png", 17, "a.png", 1.5),),
         Quoted("what", "Bob", (Attachment("audio", "file-2"),)),
         "mention",
-        True,
+        "0",
         1234.5,
     )
     assert await inbox.accept("c", rich) == "accepted"

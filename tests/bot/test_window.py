@@ -157,7 +157,7 @@ async def test_the_last_question_is_kept_whatever_became_of_it(
     place = Place("telegram", "bot", "-100", "7", "group")
     attachment = Attachment("image", "ref", "image/png", 3, "a.png", 1.5)
     asked = Incoming(
-        "1", place, Person("p", "Ann", "zh-CN"), "why?", (attachment,), Quoted("x", "Bob"), "reply", True, 2.5
+        "1", place, Person("p", "Ann", "zh-CN"), "why?", (attachment,), Quoted("x", "Bob"), "reply", "0", 2.5
     )
     await windows.asked("c", Incoming("0", place, Person("p")))
     await windows.asked("c", asked)
