@@ -30,9 +30,7 @@ class AccessSettings(Block):
         (), description="Who may not, whatever else is said: people and groups as platform:id."
     )
 
-    examples = MappingProxyType(
-        {"ADMINS": "telegram:123", "ALLOWED": "telegram:123,telegram:-100456,slack:*"}
-    )
+    examples = MappingProxyType({"ADMINS": "platform:123", "ALLOWED": "platform:123,platform:-100456"})
 
 
 class Access:

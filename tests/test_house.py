@@ -251,6 +251,8 @@ def test_what_is_imported_at_run_time_is_declared() -> None:
         "pydantic_core": "pydantic",
         "markdown_it": "markdown-it-py",
         "httpx_aiohttp": "httpx-aiohttp",
+        "telegram": "python-telegram-bot",
+        "telegramify_markdown": "telegramify-markdown",
     }
     builtin = {"bot", "adapters", "__future__"}
     names = {
