@@ -236,11 +236,12 @@ class RedisStore:
         """
         async with self._feeds.news(self._keys.log(self._adapter, log)) as news:
             while True:
-                while found := await self.read(log, after=after, count=_BATCH):
-                    for entry in found:
-                        after = entry.id
-                        yield entry
-                await news.wait()
+                found = await self.read(log, after=after, count=_BATCH)
+                for entry in found:
+                    after = entry.id
+                    yield entry
+                if len(found) < _BATCH:  # what comes after this page was read is told
+                    await news.wait()
 
     # --- leading --------------------------------------------------------------------------------------------
 

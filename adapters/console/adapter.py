@@ -17,7 +17,7 @@ from pydantic import Field
 from adapters._feed import FeedReply, log_of
 from adapters.console.paper import Ink
 from adapters.console.parse import language
-from adapters.console.reading import Piped, Reading, Typed
+from adapters.console.reading import Piped, Reading
 from adapters.console.talk import Talk
 from adapters.console.words import say
 from bot.api import Attachment, Gone, Host, Incoming, Journal, MenuEntry, Reply, Store, Submit
@@ -135,6 +135,9 @@ class Console:
         self._menu = commands
 
     def _typing(self, stdin: TextIO, stdout: TextIO) -> Reading:
+        # Only a terminal needs the editor, and it is heavy: not in every process that could answer one.
+        from adapters.console.typed import Typed  # noqa: PLC0415
+
         history = self._state / "history" if self._history else None
         return Typed(stdin, stdout, history=history, commands=self._commands)
 
