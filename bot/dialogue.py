@@ -28,6 +28,7 @@ MESSAGE_LIMIT = 32_000
 ANSWER_ROOM = 4096
 """Tokens kept free for the answer where the window allows it."""
 
+_UNFINISHED = ("error.interrupted", "stopped", "length.cut")
 _log = structlog.get_logger(__name__)
 
 
@@ -101,7 +102,10 @@ class Dialogue:
             await delivery.hold.keep(_ANSWER.dump_json(answer).decode())
         if answer.closing:
             await delivery.notice(answer.closing)
-        await delivery.end(answer.usage, Option(delivery.say("offer.retry"), "/retry"))
+        offers = [Option(delivery.say("offer.retry"), "/retry")]
+        if answer.text and answer.closing in _UNFINISHED:
+            offers.append(Option(delivery.say("offer.continue"), "/continue"))
+        await delivery.end(answer.usage, *offers)
         if answer.text:
             await self._remember(delivery, question, text, answer, again=again)
 

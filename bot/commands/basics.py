@@ -1,8 +1,9 @@
-"""Finding one's way: /help, /new, /stop, /retry."""
+"""Finding one's way: /help, /new, /retry, /continue, /stop."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.api import Notice
 from bot.commands import Call, Command
@@ -22,6 +23,7 @@ class Basics:
         return [
             Command("new", self.new, ("reset", "clear", "新对话", "新對話", "清空")),
             Command("retry", self.retry, ("again", "重试", "重試")),
+            Command("continue", self.go_on, ("more", "继续", "繼續")),
             Command("stop", self.stop, ("cancel", "停止", "取消"), urgent=True),
         ]
 
@@ -37,6 +39,14 @@ class Basics:
             await call.delivery.notice("retry.nothing")
         else:
             await self._dialogue.answer(call.delivery, question, again=True)
+
+    async def go_on(self, call: Call) -> None:
+        """Have the model continue its last answer."""
+        delivery = call.delivery
+        if not await self._windows.load(delivery.conversation):
+            await delivery.notice("continue.nothing")
+            return
+        await self._dialogue.answer(delivery, replace(delivery.message, text=delivery.say("continue.prompt")))
 
     async def stop(self, call: Call) -> None:
         """Reached only where nothing runs: a running answer has been interrupted by the inbox already."""

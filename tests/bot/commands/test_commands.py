@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from redis.asyncio import Redis
 
-from bot.api import Notice
+from bot.api import End, Notice
 from bot.commands import Registry
 from bot.commands.basics import Basics, help_for
 from bot.commands.choices import Choices
@@ -130,6 +130,18 @@ async def test_retry_answers_the_last_question_again(house: House):
     await house.say("Toss a coin.")
     assert (await house.say("/retry")).text == "tails"
     assert [e.turns[-1].content for e in await house.windows.load("test-ann")] == ["tails"]
+
+
+async def test_continue_asks_for_the_rest_of_an_answer_that_was_cut(house: House):
+    assert (await house.say("/continue")).notices == ["continue.nothing"]
+    house.server.scripts = [says("One, two,", reason="length"), says("three.")]
+    cut = await house.say("Count.")
+    assert isinstance(cut.parts[-1], End)
+    assert [o.value for o in cut.parts[-1].offers] == ["/retry", "/continue"]
+    rest = await house.say("/continue")
+    assert rest.text == "three."
+    assert house.server.asked()[:2] == [("user", "Count."), ("assistant", "One, two,")]
+    assert "where you stopped" in house.server.asked()[2][1]
 
 
 async def test_stop_is_urgent_and_says_so_where_nothing_runs(house: House):
