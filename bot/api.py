@@ -338,3 +338,6 @@ class Adapter(Protocol):
 
     async def menu(self, commands: Sequence[MenuEntry]) -> None:
         """Publish the command menu, where the platform has one."""
+
+    async def close(self) -> None:
+        """End every connection: the process stops, and its answers have been given. Raises nothing."""

@@ -159,7 +159,13 @@ class App:
         stack.push_async_callback(feeds.close)
         trusted = {cls.name for cls in adapter_classes() if cls.trusted}
         access = Access(AccessSettings.load(self.environment), redis, names, trusted=trusted)
-        adapters = configured(self.environment, lambda name: RedisStore(redis, names, name, feeds), access)
+
+        def drawer(name: str) -> RedisStore:
+            return RedisStore(redis, names, name, feeds, lease=self.settings.lease / 2, alone=bool(alone))
+
+        adapters = configured(self.environment, drawer, access)
+        for adapter in adapters:
+            stack.push_async_callback(adapter.close)
         router = Router(EndpointSettings.load(self.environment), self.environment)
         stack.push_async_callback(router.close)
         profiles = Profiles(redis, names)

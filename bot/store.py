@@ -153,8 +153,9 @@ class Feeds:
 class RedisStore:
     """`bot.api.Store` for one adapter. Every call raises `StoreAway`.
 
-    `lease` is how many seconds a leader leads without a sign of life, `clock` is monotonic, `ids` makes names
-    that never come twice.
+    `lease` is how many seconds a leader leads without a sign of life; `alone` says that no other process can be
+    alive, so that a leader from before a crash is not waited for. `clock` is monotonic, `ids` makes names that
+    never come twice.
     """
 
     def __init__(
@@ -165,6 +166,7 @@ class RedisStore:
         feeds: Feeds,
         *,
         lease: float = 15.0,
+        alone: bool = False,
         clock: Callable[[], float] = time.monotonic,
         ids: Callable[[], str] = lambda: uuid4().hex,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -174,6 +176,7 @@ class RedisStore:
         self._adapter = adapter
         self._feeds = feeds
         self._lease = lease
+        self._alone = alone
         self._clock = clock
         self._ids = ids
         self._sleep = sleep
@@ -252,6 +255,9 @@ class RedisStore:
         it has a third of the lease left to end in.
         """
         key, owner = self._keys.leader(self._adapter, name), self._ids()
+        if self._alone:
+            async with reaching():
+                await self._redis.delete(key)
         while True:
             asked = self._clock()
             async with reaching():

@@ -297,6 +297,9 @@ def configure(
     root = logging.getLogger()
     root.handlers[:] = [_Bridge()]  # any other would let secrets out
     root.setLevel(logging.INFO if threshold == logging.DEBUG else max(threshold, logging.WARNING))
+    logging.getLogger("adapters").setLevel(
+        threshold
+    )  # they are ours, though they know only the standard library
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     return redaction

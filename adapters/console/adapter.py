@@ -134,6 +134,9 @@ class Console:
         """Complete these while they are typed."""
         self._menu = commands
 
+    async def close(self) -> None:
+        """Nothing is open but the store, and that is the core's."""
+
     def _typing(self, stdin: TextIO, stdout: TextIO) -> Reading:
         # Only a terminal needs the editor, and it is heavy: not in every process that could answer one.
         from adapters.console.typed import Typed  # noqa: PLC0415

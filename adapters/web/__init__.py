@@ -93,3 +93,6 @@ class Web:
     async def menu(self, commands: Sequence[MenuEntry]) -> None:
         """Keep the menu for `GET /api/commands`."""
         self._commands = tuple(commands)
+
+    async def close(self) -> None:
+        """Nothing is open but the store, and that is the core's."""

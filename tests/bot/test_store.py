@@ -353,3 +353,19 @@ async def test_closing_the_hub_ends_every_follow(redis_url: str, keys: Keys):
     with pytest.raises(StoreAway, match="closed"):
         await asyncio.wait_for(pending, BOUND)
     await redis.aclose()
+
+
+async def test_a_process_that_is_alone_does_not_wait_for_a_leader_from_before_a_crash(
+    redis: Redis, prefix: str
+) -> None:
+    feeds, keys = Feeds(redis), Keys(prefix)
+    await redis.set(keys.leader("a", "poll"), "somebody who died", px=3_600_000)
+    led = asyncio.Event()
+
+    async def work() -> None:
+        led.set()
+
+    async with asyncio.timeout(5):
+        await RedisStore(redis, keys, "a", feeds, alone=True).lead("poll", work)
+    assert led.is_set()
+    await feeds.close()

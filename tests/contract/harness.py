@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,10 +25,14 @@ from starlette.routing import BaseRoute
 from adapters._feed import Item, fold, log_of
 from adapters.console import Console, ConsoleSettings
 from adapters.console.parse import parse as parse_line
+from adapters.telegram import Telegram, TelegramSettings
+from adapters.telegram.parse import Heard, Identity
+from adapters.telegram.parse import parse as parse_update
 from adapters.web import Web, WebSettings
 from adapters.web.parse import parse as parse_body
 from bot.api import Accepted, Adapter, End, Host, Incoming, Outcome, Text
 from tests.adapters.memory_store import MemoryJournal, MemoryStore
+from tests.simulators.telegram import TelegramSimulator, telegram_simulator
 
 OK = "That is understood."
 
@@ -185,6 +190,87 @@ class WebHarness(Fed):
         return "\n".join([response.text, *self.seen(core.heard[-1])])
 
 
+class TelegramHarness:
+    """Telegram's simulator, polled; everybody who says something does so in a chat of his own."""
+
+    adapter: Telegram
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.telegram: TelegramSimulator
+        self._stack = AsyncExitStack()
+        self._heard: list[Incoming] = []
+        self._later = 0.0
+
+    async def __aenter__(self) -> Self:
+        simulator = telegram_simulator(clock=lambda: time.time() + self._later)
+        self.telegram = await self._stack.enter_async_context(simulator)
+        settings = {
+            "TELEGRAM_BOT_TOKEN": self.telegram.token,
+            "TELEGRAM_API_BASE_URL": self.telegram.base_url,
+        }
+        host = Host(self.store, "127.0.0.1", 0, "", alone=False)
+        found = Telegram.create(TelegramSettings.load(settings), host)
+        assert found is not None
+        self.adapter = Telegram(found.credentials, host, sleep=self._sleep)
+        self._stack.push_async_callback(self.adapter.close)
+        await self._speak()
+        return self
+
+    async def __aexit__(self, *fault: object) -> None:
+        await self._stack.aclose()
+
+    def heard(self) -> Sequence[Incoming]:
+        return self._heard
+
+    def seen(self, message: Incoming) -> Sequence[str]:
+        chat = self.telegram.chats[int(message.place.chat)]
+        return ["\n".join([shown.text, *shown.buttons]) for shown in chat.from_bot]
+
+    def whole(self, message: Incoming) -> bool:
+        self._later += 31  # what is left of a draft by then is not shown any more
+        chat = self.telegram.chats[int(message.place.chat)]
+        return chat.draft is None and not any("Stop" in shown.buttons for shown in chat.from_bot)
+
+    async def cut(self) -> None:
+        self.telegram.fail(times=1_000_000, error_code=502, body=b"<html>bad gateway</html>")
+
+    async def mend(self) -> None:
+        self.telegram.heal()
+
+    async def hand_in(self, text: str, core: Core) -> str:
+        core.adapter = self.adapter
+        ann = self.telegram.person(99, "Ann")
+        chat = self.telegram.private(ann)
+        running = asyncio.create_task(self.adapter.run(core.submit))
+        await ann.says(chat, text)
+        async with asyncio.timeout(10):
+            while self.telegram.updates.pending:  # noqa: ASYNC110 - it tells nobody when one is confirmed
+                await asyncio.sleep(0.002)
+        running.cancel()
+        await asyncio.wait([running])
+        return "\n".join(chat.said)
+
+    async def _speak(self) -> None:
+        """Have people say something of every kind, and take it from the wire."""
+        people = [self.telegram.person(number, f"P{number}", "zh-hans") for number in range(1, 6)]
+        chats = [self.telegram.private(person) for person in people[:4]]
+        group = self.telegram.group("Cooks", people[4:], forum=True)
+        await people[0].says(chats[0], "hello")
+        await people[1].says(chats[1], "/help")
+        await people[2].says(chats[2], "你好 👋")
+        await people[3].sends_photo(chats[3], b"x", "what is it?")
+        await people[4].says(group, "@parley_bot hello", thread=await people[4].opens_topic(group, "Soup"))
+        me = Identity(str(self.telegram.id), self.telegram.username)
+        found = [parse_update(update.document, me) for update in self.telegram.updates.pending]
+        self._heard = [meaning.incoming for meaning in found if isinstance(meaning, Heard)]
+        self.telegram.updates.set_webhook({"url": "", "drop_pending_updates": True})
+
+    @staticmethod
+    async def _sleep(seconds: float) -> None:
+        await asyncio.sleep(min(seconds, 0.01))
+
+
 class Sample:
     """The pager of CONTRIBUTING.md: its code is what stands there."""
 
@@ -277,4 +363,9 @@ def _read(part: dict[str, Any]) -> str:
     return "\n".join([part.get("text", ""), part.get("caption", ""), *labels])
 
 
-HARNESSES: dict[str, type[Harness]] = {"console": ConsoleHarness, "web": WebHarness, "pager": Sample}
+HARNESSES: dict[str, type[Harness]] = {
+    "console": ConsoleHarness,
+    "pager": Sample,
+    "telegram": TelegramHarness,
+    "web": WebHarness,
+}

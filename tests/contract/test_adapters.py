@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -247,6 +247,8 @@ async def test_after_a_crash_at_any_point_one_answer_is_seen(
 async def test_a_platform_that_cannot_be_reached_is_told_and_the_next_attempt_shows_one_answer(
     name: str, answer: Marked, cut: int
 ) -> None:
+    left = answer.parts[cut:]
+    assume(any(part.delta if isinstance(part, Text) else not isinstance(part, Status) for part in left))
     async with HARNESSES[name]() as harness:
         message = harness.heard()[0]
         journal = MemoryJournal()

@@ -133,7 +133,9 @@ async def test_every_fault_of_the_endpoint_is_one_clear_answer_and_the_conversat
         item = await visitor.answered(await visitor.ask("Hello?"))
         notices = [part for part in item["parts"] if part["type"] == "notice"]
         assert [notice["key"] for notice in notices] == [fault.notice]
-        assert said(item) == fault.text
+        # A cut may take the last bytes along that were still under way, never earlier ones.
+        assert fault.text.startswith(said(item))
+        assert bool(said(item)) == bool(fault.text)
         assert endpoint.key not in json.dumps(item) + running.log
         endpoint.reply = good
     # Where the account has no credit, the endpoint is left alone for a while, for everyone.

@@ -1,0 +1,187 @@
+"""One answer as Telegram shows it: streamed as a draft or by edits, then standing as messages."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
+from telegram import Bot, InlineKeyboardMarkup
+from telegram.error import BadRequest, InvalidToken
+
+from adapters._draft import PATIENCE, Draft, Later, Ledger, Missing
+from adapters.telegram.buttons import keyboard
+from adapters.telegram.outbox import Outbox
+from adapters.telegram.posts import Moved, TelegramPosts, refused
+from adapters.telegram.rendering import CAPTION_LIMIT, split_plain, units
+from bot.api import (
+    Choices,
+    End,
+    Gone,
+    Incoming,
+    Journal,
+    Media,
+    Notice,
+    ReplyPart,
+    Status,
+    Store,
+    Text,
+    Unavailable,
+)
+
+_PREVIEW_PACE = 0.7
+_PRIVATE_PACE = 1.2  # a message a second in a chat, edits among them
+_GROUP_PACE = 3.0  # twenty a minute in a group
+_GATHER = 0.2
+_TYPING = 4.5  # what is shown as being done is shown for five seconds
+_ACTIONS = {"drawing": "upload_photo"}
+
+T = TypeVar("T")
+
+
+class TelegramReply:
+    """A `bot.api.Reply`.
+
+    `reply_to` is the message id that the first post answers to in a group (None where there is none, e.g. a
+    pressed button). `outbox` is one per bot and shared by all its replies (flood control per chat). `moved` is
+    told when the group turns out to have become a supergroup. `clock` is monotonic.
+    """
+
+    def __init__(
+        self,
+        bot: Bot,
+        message: Incoming,
+        journal: Journal,
+        *,
+        outbox: Outbox,
+        store: Store,
+        reply_to: int | None = None,
+        moved: Moved | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._private = message.place.kind == "private"
+        self._posts = TelegramPosts(bot, message, outbox, reply_to=reply_to, moved=moved)
+        self._ledger = Ledger(journal, self._posts)
+        self._store = store
+        self._clock = clock
+        self._sleep = sleep
+        self._draft: Draft | None = None
+        self._typing: asyncio.Task[None] | None = None
+
+    async def send(self, part: ReplyPart) -> None:
+        """Show `part`. Text is shown in the background, and exactly from the next other part on.
+
+        Raises `Gone` and `Unavailable`.
+        """
+        try:
+            if isinstance(part, Status):
+                await self._status(part)
+                return
+            self._hush()
+            if isinstance(part, Text):
+                self._write(part.delta)
+            elif isinstance(part, End):
+                await self._end(part)
+            else:
+                await self._close()
+                await self._show(part)
+        except (BadRequest, InvalidToken) as error:
+            raise refused(error) from None
+
+    # --- text ------------------------------------------------------------------------------------------------
+
+    def _write(self, delta: str) -> None:
+        if self._draft is None:
+            self._draft = Draft(
+                self._posts,
+                self._ledger,
+                pace=_PRIVATE_PACE if self._private else _GROUP_PACE,
+                preview_pace=_PREVIEW_PACE,
+                gather=0.0 if self._posts.previews else _GATHER,
+                clock=self._clock,
+                sleep=self._sleep,
+            )
+        self._draft.add(delta)
+
+    async def _close(self) -> None:
+        """Finish the text before something else comes."""
+        draft, self._draft = self._draft, None
+        if draft is not None:
+            await draft.finish("full")
+
+    async def _end(self, end: End) -> None:
+        self._posts.last = await keyboard(self._store, end.offers)
+        draft, self._draft = self._draft, None
+        if draft is not None:
+            await draft.finish("last")
+        await self._patiently(self._ledger.clear)
+        await self._patiently(lambda: self._posts.offer(self._posts.last))
+
+    # --- everything else -------------------------------------------------------------------------------------
+
+    async def _show(self, part: Media | Choices | Notice) -> None:
+        if isinstance(part, Notice):
+            await self._say(part.text)
+        elif isinstance(part, Choices):
+            await self._say(part.text, await keyboard(self._store, part.options))
+        else:
+            short = units(part.caption) <= CAPTION_LIMIT
+            caption = part.caption if short else ""
+            await self._patiently(lambda: self._ledger.make(lambda: self._posts.show(part, caption)))
+            if not short:
+                await self._say(part.caption)
+
+    async def _say(self, text: str, markup: InlineKeyboardMarkup | None = None) -> None:
+        pieces = split_plain(text)
+        for number, piece in enumerate(pieces, 1):
+            below = markup if number == len(pieces) else None
+            earlier = self._ledger.again()
+            if earlier is None or not await self._said_in(earlier, piece, below):
+                make = partial(self._posts.say, piece, below)
+                await self._patiently(partial(self._ledger.make, make))
+
+    async def _said_in(self, post: str, text: str, markup: InlineKeyboardMarkup | None) -> bool:
+        try:
+            await self._patiently(lambda: self._posts.say_in(post, text, markup))
+        except Missing:
+            return False
+        return True
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            try:
+                return await call()
+            except Later as later:
+                if later.seconds > PATIENCE:
+                    raise
+                await self._sleep(later.seconds)
+
+    # --- what the bot is doing -------------------------------------------------------------------------------
+
+    async def _status(self, status: Status) -> None:
+        self._posts.growing = await keyboard(self._store, status.offers)
+        self._hush()
+        owner = asyncio.current_task()
+        if self._draft is None and owner is not None:
+            action = _ACTIONS.get(status.doing, "typing")
+            self._typing = asyncio.create_task(self._act(action, owner))
+
+    async def _act(self, action: str, owner: asyncio.Task[object]) -> None:
+        """Until the first words, or until whoever answers has given up."""
+        while not owner.done():
+            try:
+                await self._posts.act(action)
+            except (Gone, BadRequest, InvalidToken):
+                return  # it is the words' business to find out and to tell
+            except Unavailable:
+                await self._sleep(_TYPING)
+                continue
+            await self._sleep(_TYPING)
+
+    def _hush(self) -> None:
+        if self._typing is not None:
+            self._typing.cancel()
+            self._typing = None
