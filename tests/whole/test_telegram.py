@@ -248,3 +248,27 @@ async def test_flood_control_slows_one_chat_and_loses_nothing(
     await bob.says(calm, "calm")
     await calm.shows("calm")
     await busy.until(lambda: text in busy.said, timeout=60)
+
+
+async def test_two_hundred_people_at_once_get_their_own_answers_in_order(
+    running: Bot, endpoint: EndpointSimulator, telegram: TelegramSimulator
+):
+    endpoint.reply = lambda call: say(f"To {call.text}: " + "word " * 20 + "end")(call)
+    people = [telegram.person(1000 + n, f"P{n}") for n in range(200)]
+    chats = [telegram.private(person) for person in people]
+    for question in range(3):
+        for n, (person, chat) in enumerate(zip(people, chats, strict=True)):
+            await person.says(chat, f"p{n}q{question}")
+
+    def answered() -> bool:
+        return all(len(chat.said) == 3 for chat in chats)
+
+    await telegram.until(answered, timeout=90)
+    for n, chat in enumerate(chats):
+        assert chat.said == [f"To p{n}q{question}: " + "word " * 20 + "end" for question in range(3)]
+    dialogues = {call.text: [m["content"] for m in call.body["messages"]] for call in endpoint.requests}
+    for n in range(200):
+        said = [text for text in dialogues[f"p{n}q2"][1:] if not text.startswith("To ")]
+        assert said == [f"p{n}q{question}" for question in range(3)]
+    assert telegram.token.partition(":")[2] not in running.log
+    assert telegram.refused() == []
