@@ -163,8 +163,7 @@ class Draft:
     async def finish(self, stage: Stage = "last") -> None:
         """Show the text exactly, however long the platform asks to wait (up to `PATIENCE`).
 
-        Raises `Gone` and `Unavailable`. When this is cancelled, the call that is under way is let finish and
-        noted, so that the next attempt knows of it.
+        Raises `Gone` and `Unavailable`. When this is cancelled, the draft is abandoned.
         """
         self._closing = True
         try:
@@ -176,8 +175,15 @@ class Draft:
             self._task.add_done_callback(_heed)
             await asyncio.shield(self._task)
         except asyncio.CancelledError:
-            await self._abandon()
+            await self.abandon()
             raise
+
+    async def abandon(self) -> None:
+        """Show nothing more. The call that is under way is let finish and noted, so that the next attempt knows."""
+        self._closing = self._abandoned = True
+        self._wake()
+        if self._task is not None and not self._task.done():
+            await asyncio.wait({self._task})
 
     # --- in the background -----------------------------------------------------------------------------------
 
@@ -284,12 +290,6 @@ class Draft:
         if self._task is not None and self._resting:
             self._task.cancel()
             self._task, self._resting = None, False
-
-    async def _abandon(self) -> None:
-        self._abandoned = True
-        self._wake()
-        if self._task is not None and not self._task.done():
-            await asyncio.wait({self._task})
 
     def _raise(self) -> None:
         if self._task is not None and self._task.done() and not self._task.cancelled():

@@ -283,6 +283,10 @@ class FeedReply:
                     self._status = None
                     await self._append(shown)
 
+    async def abandon(self) -> None:
+        """Append nothing more."""
+        await self._stop_timer()
+
     async def _begin(self) -> None:
         self._check_timer()
         if self._begun:

@@ -174,6 +174,9 @@ class Reply(Protocol):
         the message is answered again later, by a new reply with the same journal.
         """
 
+    async def abandon(self) -> None:
+        """The attempt is over without an `End`: when this returns, nothing more will be shown. Raises nothing."""
+
 
 class Journal(Protocol):
     """What earlier and present attempts at one message have already posted; survives a crash."""

@@ -61,6 +61,7 @@ class Delivery:
         self.language = language
         self.stopping = asyncio.Event()
         self.ended = False
+        self._closed = False  # the end has been shown, too
         self._reply = reply
         self._say = say
 
@@ -74,6 +75,7 @@ class Delivery:
             part = replace(part, text=self.say(part.key, **part.values))
         self.ended = isinstance(part, End)
         await self._reply.send(part)
+        self._closed = self.ended
 
     def say(self, key: str, **values: str | int) -> str:
         """The sentence for `key` in the person's language; `{ref}` is always known."""
@@ -87,6 +89,12 @@ class Delivery:
         """End the reply, unless it has ended."""
         if not self.ended:
             await self.send(End(usage, offers))
+
+    async def abandon(self) -> None:
+        """Show nothing more, where the reply has not come to its end."""
+        if not self._closed:
+            self.ended = self._closed = True
+            await self._reply.abandon()
 
 
 Handler = Callable[[Delivery], Awaitable[None]]

@@ -216,7 +216,7 @@ class Dialogue:
 
 
 def heard(message: Incoming) -> str:
-    """What the person says, as one text: the quoted message first, if there is one.
+    """What the person says, as one text: the quoted message first, if there is one, and last what cannot be read.
 
     Raises `MessageTooLong` and `NothingToAnswer`.
     """
@@ -224,7 +224,11 @@ def heard(message: Incoming) -> str:
         raise MessageTooLong(message.key, limit=MESSAGE_LIMIT)
     if not message.text.strip():
         raise NothingToAnswer(message.key)
-    if message.quoted is None or not message.quoted.text:
-        return message.text
-    quoted = message.quoted.text[:MESSAGE_LIMIT].replace("\n", "\n> ")
-    return f"> {quoted}\n\n{message.text}"
+    text = message.text
+    if message.quoted is not None and message.quoted.text:
+        quoted = message.quoted.text[:MESSAGE_LIMIT].replace("\n", "\n> ")
+        text = f"> {quoted}\n\n{text}"
+    if message.attachments:
+        kinds = ", ".join(attachment.kind for attachment in message.attachments)
+        text = f"{text}\n\n[Attached, but not shown to you: {kinds}]"
+    return text

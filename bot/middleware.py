@@ -8,7 +8,7 @@ from bot.access import Access
 from bot.api import Gone, Option, Unavailable
 from bot.commands import Registry
 from bot.delivery import Delivery, Handler
-from bot.errors import EndpointBusy, LeaseLost, ParleyError, Refused
+from bot.errors import EndpointBusy, LeaseLost, MessageTooLong, NothingToAnswer, ParleyError, Refused
 
 _log = structlog.get_logger(__name__)
 
@@ -30,7 +30,8 @@ class Report:
         except (LeaseLost, Gone, Unavailable):
             raise
         except ParleyError as error:
-            _log.warning("answer.failed", kind=type(error).__name__, detail=str(error))
+            log = _log.info if isinstance(error, MessageTooLong | NothingToAnswer) else _log.warning
+            log("answer.failed", kind=type(error).__name__, detail=str(error))
             await self._say(delivery, error)
         except Exception:  # noqa: BLE001 - the border that answers for every handler: a fault of ours is said, not swallowed
             _log.exception("answer.crashed")

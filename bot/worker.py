@@ -188,19 +188,23 @@ class Worker:
             language=self._language(profile, message.person.language),
             say=self._say,
         )
-        if lease.attempt > self._settings.attempts:
-            await self._give_up(delivery, lease)
-            return
-        self._deliveries[message.key] = delivery
-        if lease.stopped or message.key in self._stopped_early:
+        try:
+            await (self._give_up if lease.attempt > self._settings.attempts else self._run)(delivery, lease)
+        finally:
+            await delivery.abandon()  # before anybody else may have the message
+
+    async def _run(self, delivery: Delivery, lease: Lease) -> None:
+        key = lease.message.key
+        self._deliveries[key] = delivery
+        if lease.stopped or key in self._stopped_early:
             delivery.stopping.set()
         started = self._clock()
         try:
             await self._handler(delivery)
         finally:
-            del self._deliveries[message.key]
+            del self._deliveries[key]
         if not await self._inbox.done(lease):
-            raise LeaseLost(message.key)
+            raise LeaseLost(key)
         _log.info("message.answered", seconds=round(self._clock() - started, 3))
 
     async def _give_up(self, delivery: Delivery, lease: Lease) -> None:

@@ -66,6 +66,9 @@ class CardReply:
         self._markup: InlineKeyboardMarkup | None = None
         self._due = 0.0
 
+    async def abandon(self) -> None:
+        """Nothing goes on in the background."""
+
     async def send(self, part: ReplyPart) -> None:
         """Write `part` into the card; growing text now and then, the end exactly. Raises `Gone`, `Unavailable`."""
         match part:

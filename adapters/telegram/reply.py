@@ -91,6 +91,12 @@ class TelegramReply:
         except (BadRequest, InvalidToken) as error:
             raise refused(error) from None
 
+    async def abandon(self) -> None:
+        """Stop typing and writing."""
+        self._hush()
+        if self._draft is not None:
+            await self._draft.abandon()
+
     # --- text ------------------------------------------------------------------------------------------------
 
     def _write(self, delta: str) -> None:
@@ -108,15 +114,15 @@ class TelegramReply:
 
     async def _close(self) -> None:
         """Finish the text before something else comes."""
-        draft, self._draft = self._draft, None
-        if draft is not None:
-            await draft.finish("full")
+        if self._draft is not None:
+            await self._draft.finish("full")
+            self._draft = None
 
     async def _end(self, end: End) -> None:
         self._posts.last = await keyboard(self._store, end.offers)
-        draft, self._draft = self._draft, None
-        if draft is not None:
-            await draft.finish("last")
+        if self._draft is not None:
+            await self._draft.finish("last")
+            self._draft = None
         await self._patiently(self._ledger.clear)
         await self._patiently(lambda: self._posts.offer(self._posts.last))
 

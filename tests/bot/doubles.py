@@ -22,9 +22,13 @@ class Collected:
 
     def __init__(self) -> None:
         self.parts: list[ReplyPart] = []
+        self.abandoned = False
 
     async def send(self, part: ReplyPart) -> None:
         self.parts.append(part)
+
+    async def abandon(self) -> None:
+        self.abandoned = True
 
     @property
     def text(self) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from redis.asyncio import Redis
 
-from bot.api import End, Notice, Option, Quoted, Status, Text, Usage
+from bot.api import Attachment, End, Notice, Option, Quoted, Status, Text, Usage
 from bot.dialogue import MESSAGE_LIMIT, Dialogue
 from bot.endpoints.chat import ChatRequest, Delta, Finish, TextDelta
 from bot.errors import (
@@ -135,6 +135,13 @@ async def test_a_quoted_message_goes_along(dialogue):
     made, _ = delivery(replace(incoming("Is it true?"), quoted=Quoted("The sky\nis green", "Bob")))
     await dialogue(model)(made)
     assert model.asked() == [("user", "> The sky\n> is green\n\nIs it true?")]
+
+
+async def test_the_model_is_told_of_what_it_is_not_shown(dialogue):
+    model = Model()
+    attached = (Attachment("image", "ref"), Attachment("file", "ref"))
+    await dialogue(model)(delivery(replace(incoming("What is this?"), attachments=attached))[0])
+    assert model.asked() == [("user", "What is this?\n\n[Attached, but not shown to you: image, file]")]
 
 
 @pytest.mark.parametrize(

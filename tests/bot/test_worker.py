@@ -45,6 +45,9 @@ class Platform(Adapter):
                 raise self.platform.faults.pop(0)
             await self.collected.send(part)
 
+        async def abandon(self) -> None:
+            await self.collected.abandon()
+
     def last(self, text: str) -> Collected:
         return self.replies[text][-1]
 
@@ -254,7 +257,7 @@ async def test_a_platform_that_is_away_for_a_moment_gets_its_answer_afterwards(h
     house.hire(echo)
     await until(house.idle)
     assert house.platform.last("hello").text == "hello"
-    assert len(house.platform.replies["hello"]) == 2
+    assert [reply.abandoned for reply in house.platform.replies["hello"]] == [True, False]
 
 
 async def test_a_place_that_is_gone_is_left_alone_and_the_lane_moves_on(house: House):
@@ -308,6 +311,7 @@ async def test_what_does_not_finish_in_time_is_given_back_without_counting_the_a
     await asyncio.wait_for(begun.wait(), 5)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+    assert house.platform.last("hello").abandoned
     (lease,) = await house.inbox.take("w2", count=1, block=1)
     assert lease.attempt == 1
 

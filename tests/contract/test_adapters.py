@@ -264,6 +264,23 @@ async def test_a_platform_that_cannot_be_reached_is_told_and_the_next_attempt_sh
 
 
 @every_adapter
+async def test_an_attempt_that_is_abandoned_shows_nothing_more_and_the_next_leaves_one_answer(
+    name: str,
+) -> None:
+    async with HARNESSES[name]() as harness:
+        message, journal = harness.heard()[0], MemoryJournal()
+        before = asyncio.all_tasks()
+        reply = harness.adapter.reply(message, journal)
+        answer = Marked(["thinking", "text", "text", "text", "text"])
+        await say(reply, answer.parts)
+        await reply.abandon()
+        assert asyncio.all_tasks() <= before
+        again = harness.adapter.reply(message, MemoryJournal(2, journal.posts))
+        await say(again, [*answer.parts, End()])
+        assert_seen_once(harness, message, answer)
+
+
+@every_adapter
 async def test_nothing_is_left_to_be_posted_after_the_end(name: str) -> None:
     async with HARNESSES[name]() as harness:
         message = harness.heard()[0]
