@@ -12,7 +12,7 @@ from time import perf_counter
 
 import uvloop
 
-from tests.bench import first_word, load, start
+from tests.bench import first_word, load, start, telegram
 from tests.bench.rig import Figure
 from tests.process import Bot, bot
 from tests.simulators.endpoint import KEY, endpoint_simulator
@@ -94,6 +94,7 @@ async def run() -> int:
     with tempfile.TemporaryDirectory(prefix="bench") as name:
         folder = Path(name)
         figures = [*await alone(folder), *await crowded(folder)]
+        figures += told(await telegram.measure(folder / "telegram"))
     sys.stdout.write(
         f"\n{os.cpu_count()} cores, Python {sys.version.split()[0]}, "
         f"load {load_average:.1f} at the start, {perf_counter() - began:.0f} s\n"

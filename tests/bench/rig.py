@@ -142,11 +142,16 @@ def cpu(pid: int) -> float:
     return float(times.user + times.system)
 
 
+def resident(pid: int) -> float:
+    """Bytes of a process that are resident now."""
+    return float(psutil.Process(pid).memory_info().rss)
+
+
 async def memory(pid: int) -> float:
     """Bytes of a process that are resident, once their number has stood still for half a second."""
-    process, samples = psutil.Process(pid), [0.0]
+    samples = [0.0]
     for _ in range(100):
-        samples = [*samples[-9:], float(process.memory_info().rss)]
+        samples = [*samples[-9:], resident(pid)]
         if len(samples) == 10 and max(samples) - min(samples) < MB / 4:
             break
         await asyncio.sleep(0.05)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
-from tests.bench import first_word
+from tests.bench import first_word, telegram
 from tests.bench.__main__ import line, status, towards
+from tests.bench.load import speaker
 from tests.bench.rig import Figure, quantile
 from tests.process import bot
 from tests.simulators.endpoint import endpoint_simulator
@@ -21,6 +23,26 @@ async def test_every_first_word_is_timed_from_the_endpoint_to_the_page(tmp_path:
         assert (middle.name, late.name) == ("first word, median", "first word, 95 %")
         assert late.promise == 50
         assert middle.ratio is not None
+
+
+async def test_telegram_sees_of_the_floor_what_it_sees_of_the_bot(tmp_path: Path) -> None:
+    async with (
+        speaker(tmp_path) as endpoint,
+        telegram.sides(tmp_path, endpoint) as (ours, floor),
+    ):
+        for talks, showing in (
+            (telegram.Side.privately, {"sendMessageDraft", "sendMessage"}),
+            (telegram.Side.in_groups, {"sendMessage", "editMessageText"}),
+        ):
+            for side in (ours, floor):
+                side.telegram.calls.clear()
+            spent = await asyncio.gather(*(telegram.load(s, talks(s, 1), 1) for s in (ours, floor)))
+            for side, cost in zip((ours, floor), spent, strict=True):
+                assert {call.method for call in side.telegram.calls} >= showing | {"sendChatAction"}
+                assert cost.cpu > 0
+                assert cost.calls >= 3
+                assert cost.peak > 10_000_000
+                assert side.telegram.refused() == []
 
 
 def test_a_promise_is_broken_by_more_than_was_promised_and_by_nothing_at_all() -> None:
