@@ -53,6 +53,12 @@ def blocks() -> list[type[Block]]:
     return [*CORE, *(cls.Settings for cls in adapter_classes() if cls.Settings.names())]
 
 
+def connected(environment: Mapping[str, str]) -> bool:
+    """Whether the operator has named a model server, by its key or by its address."""
+    names = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "CHAT_API_KEY", "CHAT_BASE_URL")
+    return any(environment.get(name, "").strip() for name in names)
+
+
 def configured(
     environment: Mapping[str, str], store: Callable[[str], Store], access: Access
 ) -> list[Adapter]:
@@ -133,8 +139,7 @@ class App:
 
     async def _endpoint(self, stack: AsyncExitStack) -> bool:
         """With no key and no base URL: the local server if one answers, else the demo. Is it the demo?"""
-        names = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "CHAT_API_KEY", "CHAT_BASE_URL")
-        if any(self.environment.get(name, "").strip() for name in names):
+        if connected(self.environment):
             return False
         if local := await local_server():
             self._announce(f"Using the model server on this machine: {local}")

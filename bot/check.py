@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +12,7 @@ from rich.text import Text
 
 from bot import embedded, keys
 from bot.access import Access, AccessSettings
-from bot.app import adapter_classes, blocks, configured
+from bot.app import adapter_classes, blocks, configured, connected
 from bot.demo import local_server
 from bot.endpoints.settings import EndpointSettings
 from bot.errors import SettingsError, StoreAway
@@ -23,29 +22,17 @@ from bot.settings import DialogueSettings, Settings, suspects
 from bot.store import Feeds, RedisStore
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What was found, in the order of the table."""
-
-    findings: tuple[Finding, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing must be mended."""
-        return all(finding.ok for finding in self.findings)
-
-
 async def examine(environment: Mapping[str, str], console: Console | None = None) -> int:
     """Print the table; 0 where everything is well, 1 where something must be mended."""
-    report = Report(tuple(await gather(environment)))
+    findings = await gather(environment)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("", "what", "state", "to mend it"):
         table.add_column(heading, overflow="fold")
-    for finding in report.findings:
+    for finding in findings:
         mark = Text("ok", "green") if finding.ok else Text("!!", "bold red")
         table.add_row(mark, Text(finding.name), Text(finding.detail), Text(finding.remedy))
     (console or Console()).print(table)
-    return 0 if report.ok else 1
+    return 0 if all(finding.ok for finding in findings) else 1
 
 
 async def gather(environment: Mapping[str, str]) -> list[Finding]:
@@ -158,8 +145,7 @@ def _adapters(environment: Mapping[str, str]) -> list[Finding]:
 
 
 async def _endpoint(environment: Mapping[str, str]) -> list[Finding]:
-    names = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "CHAT_API_KEY", "CHAT_BASE_URL")
-    if not any(environment.get(name, "").strip() for name in names):
+    if not connected(environment):
         local = await local_server()
         if local is None:
             return [

@@ -19,7 +19,7 @@ class Basics:
         self._dialogue = dialogue
 
     def commands(self) -> list[Command]:
-        """The family, with /help over `everything` added by `help_for`."""
+        """The family; /help is made by `help_for`, over all families."""
         return [
             Command("new", self.new, ("reset", "clear", "新对话", "新對話", "清空")),
             Command("retry", self.retry, ("again", "重试", "重試")),
