@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a message was said. `account` is which of our bots heard it; `thread` is empty where there is none."""
+    """Where a message was said. `account` is which of our bots heard it; `thread` is empty where there is none.
+
+    `discussion`: the thread is one talk of all who take part in it, opened by a message, and not a room.
+    """
 
     platform: str
     account: str
     chat: str
     thread: str = ""
     kind: Literal["private", "group"] = "private"
+    discussion: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,8 @@ class Incoming:
     `id` is the platform's own and the same on redelivery; it need only be unique within the chat. `addressed` says
     how the message was meant for the bot; what was merely overheard in a group is `ambient`. A pressed button arrives
     as the `value` of its `Option`, `addressed` as a command. An edited message has an id of its own, and in `edits`
-    the id of the message that it was. `sent_at` is seconds since the epoch, by the platform's clock.
+    the id of the message that it was; one that its author deleted is heard of in the same way, without text and
+    `withdrawn`. `sent_at` is seconds since the epoch, by the platform's clock.
     """
 
     id: str
@@ -79,6 +84,7 @@ class Incoming:
     addressed: Literal["private", "mention", "reply", "command", "keyword", "ambient"] = "private"
     edits: str = ""
     sent_at: float = 0.0
+    withdrawn: bool = False
 
     @property
     def key(self) -> str:
@@ -89,6 +95,15 @@ class Incoming:
     def origin(self) -> str:
         """The `key` of the message before it was edited; of one that was not, its own."""
         return f"{self.place.platform}:{self.place.account}:{self.place.chat}:{self.edits or self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Something that was said in a place before the bot was called. `ours`: the bot itself said it."""
+
+    author: str
+    text: str
+    ours: bool = False
 
 
 # --- what is said --------------------------------------------------------------------------------------------
@@ -155,10 +170,14 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Comes always, and always last. `offers` are what may be done next (Retry, Continue), for buttons."""
+    """Comes always, and always last. `offers` are what may be done next (Retry, Continue), for buttons.
+
+    `ratings` are the good word and the bad one about a model's answer, for platforms that have a form for them.
+    """
 
     usage: Usage | None = None
     offers: tuple[Option, ...] = ()
+    ratings: tuple[Option, ...] = ()
 
 
 ReplyPart = Text | Media | Choices | Notice | Status | End
@@ -278,8 +297,45 @@ class Store(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing that a person may choose: `options` whose values are commands; `current` is the value in force."""
+
+    name: str
+    label: str
+    options: tuple[Option, ...]
+    current: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What a person may know of the bot's dealings with them, in their language.
+
+    `usage` are plain lines about what was used and what is left, `operation` those for an admin about all people
+    together; for anybody else there are none.
+    """
+
+    settings: tuple[Setting, ...] = ()
+    usage: tuple[str, ...] = ()
+    operation: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `parley check`: what was looked at, what came out, and how to mend it."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+
 async def _anyone(place: Place, person: Person) -> bool:
     return True
+
+
+async def _nothing(place: Place, person: Person) -> Overview:
+    return Overview()
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +343,7 @@ class Host:
     """What the core lends an adapter. `alone`: no messaging platform is configured.
 
     `admits` tells whether a person may talk to the bot in a place; the core asks the same before it answers.
+    `overview` tells them how they stand there; it raises `Unavailable`.
     """
 
     store: Store
@@ -295,14 +352,19 @@ class Host:
     public_url: str
     alone: bool
     admits: Callable[[Place, Person], Awaitable[bool]] = _anyone
+    overview: Callable[[Place, Person], Awaitable[Overview]] = _nothing
 
 
 @dataclass(frozen=True, slots=True)
 class MenuEntry:
-    """One command for a platform's menu: its name without the slash, and one line in each language."""
+    """One command for a platform's menu: its name without the slash, and one line in each language.
+
+    `aliases` are its other names, for platforms where people write them without a slash.
+    """
 
     name: str
     descriptions: Mapping[str, str]
+    aliases: tuple[str, ...] = ()
 
 
 class Adapter(Protocol):
@@ -335,6 +397,18 @@ class Adapter(Protocol):
 
     async def fetch(self, attachment: Attachment) -> bytes:
         """Download an attachment. Raises `Gone` where there is no such thing, `Unavailable` for a passing fault."""
+
+    async def earlier(self, incoming: Incoming) -> Sequence[Said]:
+        """What was said in the thread of `incoming` before it, oldest first and bounded.
+
+        Nothing where the platform does not tell. Raises `Unavailable`.
+        """
+
+    async def check(self) -> Sequence[Finding]:
+        """Whether the platform takes our credentials and gives us every right we need; nothing is changed there.
+
+        Raises nothing.
+        """
 
     def routes(self, submit: Submit) -> Sequence[BaseRoute]:
         """What the one HTTP server serves for this adapter."""

@@ -177,6 +177,7 @@ class App:
         registry, handler = self._stack(redis, names, router, profiles, access)
         submit = Intake(
             inbox.accept,
+            inbox.withdraw,
             policy=self.dialogue_settings.context_group_scope,
             triggers=self.dialogue_settings.group_trigger,
             admits=access.admits,

@@ -12,12 +12,13 @@ from rich.text import Text
 
 from bot import embedded, keys
 from bot.access import Access, AccessSettings
+from bot.api import Finding
 from bot.app import adapter_classes, blocks, configured, connected
 from bot.demo import local_server
 from bot.endpoints.settings import EndpointSettings
 from bot.errors import SettingsError, StoreAway
 from bot.roles import Roles
-from bot.routing import Finding, Router
+from bot.routing import Router
 from bot.settings import DialogueSettings, Settings, suspects
 from bot.store import Feeds, RedisStore
 
@@ -50,7 +51,7 @@ async def gather(environment: Mapping[str, str]) -> list[Finding]:
         await _store(running),
         await _port(running),
         _roles(environment),
-        *_adapters(environment),
+        *await _adapters(environment),
         *await _endpoint(environment),
     ]
 
@@ -127,7 +128,7 @@ def _roles(environment: Mapping[str, str]) -> Finding:
     return Finding("roles", True, f"{len(roles.all())}, beginning with {dialogue.default_role}", "")
 
 
-def _adapters(environment: Mapping[str, str]) -> list[Finding]:
+async def _adapters(environment: Mapping[str, str]) -> list[Finding]:
     # No adapter speaks to its store before it runs, so this client connects to nothing.
     names, redis = keys.Keys("check:"), keys.connect("redis://localhost")
 
@@ -136,12 +137,16 @@ def _adapters(environment: Mapping[str, str]) -> list[Finding]:
 
     try:
         access = Access(AccessSettings.load(environment), redis, names, trusted=())
-        on = {adapter.name for adapter in configured(environment, drawer, access)}
+        on = {adapter.name: adapter for adapter in configured(environment, drawer, access)}
     except SettingsError as error:
         name, _, why = str(error).partition(": ")
         return [Finding(name, False, "is not set as it must be", why)]
     classes = [cls for cls in adapter_classes() if not cls.interactive]
-    return [Finding(cls.name, True, "on" if cls.name in on else "off", "") for cls in classes]
+    found = [Finding(cls.name, True, "on" if cls.name in on else "off") for cls in classes]
+    for adapter in on.values():
+        found += await adapter.check()
+        await adapter.close()
+    return found
 
 
 async def _endpoint(environment: Mapping[str, str]) -> list[Finding]:

@@ -30,6 +30,13 @@ class Accepting(Protocol):
         """Keep the message, durably, before returning."""
 
 
+class Withdrawing(Protocol):
+    """`Inbox.withdraw`."""
+
+    async def __call__(self, conversation: str, key: str) -> str:
+        """Take the message back, whatever has come of it."""
+
+
 class Intake:
     """`bot.api.Submit` for every adapter.
 
@@ -40,6 +47,7 @@ class Intake:
     def __init__(
         self,
         accept: Accepting,
+        withdraw: Withdrawing,
         *,
         policy: Literal["user", "thread", "chat"],
         triggers: Sequence[str] = ("mention", "reply", "command"),
@@ -48,6 +56,7 @@ class Intake:
         busy: Callable[[str], str],
     ) -> None:
         self._accept = accept
+        self._withdraw = withdraw
         self._policy = policy
         self._triggers = frozenset(triggers)
         self._keywords = _keywords(self._triggers - _KINDS)
@@ -58,6 +67,8 @@ class Intake:
     async def __call__(self, message: Incoming) -> Outcome:
         """Accept a message. Raises `Unavailable` where Redis is away; then nothing was kept."""
         message = self._heard(clean(message))
+        if message.withdrawn:
+            return await self._taken_back(message)
         if message.place.kind == "group" and not self._meant(message):
             return Ignored()
         conversation = scope(message, self._policy)
@@ -68,6 +79,13 @@ class Intake:
         if verdict == "busy":
             return Busy(self._busy(message.person.language))
         return Duplicate(ref) if verdict == "duplicate" else Accepted(ref)
+
+    async def _taken_back(self, message: Incoming) -> Outcome:
+        ref = reference(message)
+        with about(ref):
+            verdict = await self._withdraw(scope(message, self._policy), message.origin)
+            _log.info("message.taken_back", verdict=verdict)
+        return Ignored() if verdict == "unknown" else Accepted(ref)
 
     def _heard(self, message: Incoming) -> Incoming:
         if message.addressed == "ambient" and self._keywords and self._keywords.search(message.text):

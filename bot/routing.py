@@ -9,11 +9,12 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import structlog
 
+from bot.api import Finding
 from bot.endpoints.chat import ChatEndpoint, ChatRequest, Delta
 from bot.endpoints.client import Client
 from bot.endpoints.models import Catalogue, Listings, Model, list_models
@@ -48,16 +49,6 @@ _LEARNED = 256
 _SHUTDOWN_SOON = 60  # days
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of `parley check`: what was looked at, what came out, and how to mend it."""
-
-    name: str
-    ok: bool
-    detail: str
-    remedy: str = ""
 
 
 class Router:

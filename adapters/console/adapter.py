@@ -20,7 +20,7 @@ from adapters.console.parse import language
 from adapters.console.reading import Piped, Reading
 from adapters.console.talk import Talk
 from adapters.console.words import say
-from bot.api import Attachment, Gone, Host, Incoming, Journal, MenuEntry, Reply, Store, Submit
+from bot.api import Attachment, Finding, Gone, Host, Incoming, Journal, MenuEntry, Reply, Said, Store, Submit
 from bot.settings import Block, Switch
 
 if TYPE_CHECKING:
@@ -125,6 +125,14 @@ class Console:
     async def fetch(self, attachment: Attachment) -> bytes:
         """A line of text brings nothing along."""
         raise Gone(f"the terminal has no {attachment.kind}")
+
+    async def earlier(self, incoming: Incoming) -> Sequence[Said]:
+        """A terminal has no threads."""
+        return ()
+
+    async def check(self) -> Sequence[Finding]:
+        """There is nobody to ask."""
+        return ()
 
     def routes(self, submit: Submit) -> Sequence[BaseRoute]:
         """The terminal is not on the net."""

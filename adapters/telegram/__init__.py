@@ -11,6 +11,7 @@
 | `reply`, `posts`, `rendering`, `outbox`, `buttons` | what is said → messages of Telegram's |
 | `card` | what is said → the one message that was sent inline |
 | `menu`, `errands`, `words` | what else Telegram shows of us |
+| `check` | what `parley check` asks Telegram |
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from adapters.telegram import ids
 from adapters.telegram.albums import Albums
 from adapters.telegram.card import CardReply
 from adapters.telegram.chats import Chats
+from adapters.telegram.check import checked
 from adapters.telegram.client import DOWNLOAD_LIMIT, Client
 from adapters.telegram.content import file_id
 from adapters.telegram.errands import Errands
@@ -38,7 +40,19 @@ from adapters.telegram.receive import Patience, Poller
 from adapters.telegram.reply import TelegramReply
 from adapters.telegram.settings import Credentials, TelegramSettings, credentials
 from adapters.telegram.webhook import Registration, Webhook
-from bot.api import Attachment, Gone, Host, Incoming, Journal, MenuEntry, Reply, Submit, Unavailable
+from bot.api import (
+    Attachment,
+    Finding,
+    Gone,
+    Host,
+    Incoming,
+    Journal,
+    MenuEntry,
+    Reply,
+    Said,
+    Submit,
+    Unavailable,
+)
 
 _SWEEP = 60.0
 
@@ -123,6 +137,14 @@ class Telegram:
         except ValueError:
             raise Gone("this is no reference to a file at Telegram") from None
         return await self._client.file(name)
+
+    async def earlier(self, incoming: Incoming) -> Sequence[Said]:
+        """Telegram does not let a bot read back."""
+        return ()
+
+    async def check(self) -> Sequence[Finding]:
+        """Whether Telegram takes the token, and allows what the settings ask for. Raises nothing."""
+        return await checked(self._client, self.credentials)
 
     def routes(self, submit: Submit) -> Sequence[BaseRoute]:
         """The webhook, where that is the mode."""

@@ -27,7 +27,7 @@ from adapters.web.interface import Interface, files
 from adapters.web.session import Attempts, Sessions
 from adapters.web.settings import WebSettings, enabled
 from adapters.web.stream import Pace
-from bot.api import Attachment, Gone, Host, Incoming, Journal, MenuEntry, Reply, Submit
+from bot.api import Attachment, Finding, Gone, Host, Incoming, Journal, MenuEntry, Reply, Said, Submit
 
 _STATIC = Path(__file__).with_name("static")
 
@@ -73,6 +73,14 @@ class Web:
     async def fetch(self, attachment: Attachment) -> bytes:
         """The web chat takes no attachments yet, so there is none to fetch."""
         raise Gone(f"the web chat takes no attachments, and {attachment.kind} cannot be one")
+
+    async def earlier(self, incoming: Incoming) -> Sequence[Said]:
+        """The page has no threads."""
+        return ()
+
+    async def check(self) -> Sequence[Finding]:
+        """There is nobody to ask."""
+        return ()
 
     def routes(self, submit: Submit) -> Sequence[BaseRoute]:
         """The page and its interface."""

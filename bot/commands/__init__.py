@@ -67,7 +67,11 @@ class Registry:
     def menu(self) -> list[MenuEntry]:
         """The commands for the platforms' menus, described in every language."""
         return [
-            MenuEntry(c.name, {lang: self._say(lang, f"command.help.{c.name}") for lang in self._languages})
+            MenuEntry(
+                c.name,
+                {lang: self._say(lang, f"command.help.{c.name}") for lang in self._languages},
+                c.aliases,
+            )
             for c in self.commands
         ]
 

@@ -62,6 +62,7 @@ class Inbox:
         self._sleep = sleep
         owner = _lua("_owner")
         self._accept = redis.register_script(_lua("accept"))
+        self._withdraw = redis.register_script(_lua("withdraw"))
         self._take = redis.register_script(_lua("take"))
         self._adopt = redis.register_script(_lua("adopt"))
         self._renew = redis.register_script(owner + _lua("renew"))
@@ -105,6 +106,21 @@ class Inbox:
                 args=[written, conversation, self.lane_limit, *lives, int(urgent), keys.interrupts],
             )
         return cast(Literal["accepted", "duplicate", "busy", "interrupted"], found)
+
+    async def withdraw(self, conversation: str, key: str) -> Literal["withdrawn", "interrupted", "unknown"]:
+        """Take back the message `key`: it is not answered where it waits, and stopped where it is under way."""
+        keys = self._keys
+        async with reaching():
+            found = await self._withdraw(
+                keys=[keys.lane(conversation), keys.journal(conversation)],
+                args=[
+                    conversation,
+                    key.encode("utf-8", "replace"),
+                    keys.interrupts,
+                    _milliseconds(_JOURNAL_TTL),
+                ],
+            )
+        return cast(Literal["withdrawn", "interrupted", "unknown"], found)
 
     # --- leases ---------------------------------------------------------------------------------------------
 

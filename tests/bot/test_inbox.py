@@ -448,6 +448,22 @@ async def test_an_urgent_message_to_an_idle_conversation_waits_like_any_other(in
     assert (await one(inbox)).message.text == "/stop"
 
 
+async def test_a_message_that_is_taken_back_is_stopped_under_way_and_never_begun_where_it_waits(
+    inbox: Inbox, heard: asyncio.Queue[Interrupt]
+):
+    for number in "123":
+        await inbox.accept("c", message(number))
+    lease = await one(inbox)
+    assert await inbox.withdraw("c", message("2").key) == "withdrawn"
+    assert await inbox.withdraw("c", message("2").key) == "unknown"
+    assert heard.empty()
+    assert await inbox.withdraw("c", message("1").key) == "interrupted"
+    assert await asyncio.wait_for(heard.get(), BOUND) == Interrupt("c", message("1").key)
+    await inbox.done(lease)
+    following = await one(inbox)
+    assert (following.message.id, following.stopped) == ("3", False)
+
+
 async def test_interrupts_are_heard_again_after_the_connection_broke(
     inbox: Inbox, server: Redis, heard: asyncio.Queue[Interrupt], subscribed: Callable[[], Awaitable[None]]
 ):

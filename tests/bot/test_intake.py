@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bot.api import Accepted, Busy, Duplicate, Ignored, Incoming, Quoted
 from bot.intake import TEXT_LIMIT, Intake, clean
+from bot.scope import scope
 from bot.telemetry import reference
 from tests.bot.doubles import incoming
 
@@ -21,15 +22,21 @@ class Lanes:
     def __init__(self, verdict: str) -> None:
         self.verdict = verdict
         self.calls: list[tuple[str, Incoming, bool]] = []
+        self.withdrawn: list[tuple[str, str]] = []
 
     async def __call__(self, conversation: str, message: Incoming, *, urgent: bool = False):
         self.calls.append((conversation, message, urgent))
+        return self.verdict
+
+    async def withdraw(self, conversation: str, key: str):
+        self.withdrawn.append((conversation, key))
         return self.verdict
 
 
 def intake(lanes: Lanes, *triggers: str, strangers: tuple[str, ...] = ()) -> Intake:
     return Intake(
         lanes,
+        lanes.withdraw,
         policy="user",
         triggers=triggers or ("mention", "reply", "command"),
         admits=lambda place, person: person.id not in strangers,
@@ -110,3 +117,15 @@ def test_whatever_comes_can_be_written_as_utf8_and_cleaning_again_changes_nothin
 
 def test_an_enormous_message_is_kept_only_as_far_as_its_refusal_needs():
     assert len(clean(incoming("x" * 10_000_000)).text) == TEXT_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("verdict", "outcome"), [("interrupted", Accepted), ("withdrawn", Accepted), ("unknown", Ignored)]
+)
+async def test_a_deleted_message_is_taken_back_and_never_answered(verdict: str, outcome: type):
+    lanes = Lanes(verdict)
+    question = said_in_group("how late is it?", "mention")
+    deletion = replace(question, id="2", text="", addressed="ambient", edits=question.id, withdrawn=True)
+    assert isinstance(await intake(lanes)(deletion), outcome)
+    assert lanes.withdrawn == [(scope(question, "user"), question.key)]
+    assert lanes.calls == []

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 from structlog.testing import capture_logs
 
-from bot.api import Usage
+from bot.api import Finding, Usage
 from bot.endpoints.chat import ChatRequest, Delta, Finish, Message, ReasoningDelta, TextDelta
 from bot.endpoints.client import Client, Timeouts
 from bot.endpoints.models import Catalogue
@@ -32,7 +32,7 @@ from bot.errors import (
     Unreachable,
     WrongAddress,
 )
-from bot.routing import PATIENCE, UNKNOWN_WINDOW, Finding, Router
+from bot.routing import PATIENCE, UNKNOWN_WINDOW, Router
 from tests.simulators.endpoint import (
     CUT,
     KEY,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.api import Incoming, Person, Place
-from bot.scope import scope
+from bot.scope import home, scope, shared
 
 Policy = Literal["user", "thread", "chat"]
 POLICIES: tuple[Policy, ...] = ("user", "thread", "chat")
@@ -99,3 +99,28 @@ def test_an_id_is_short_printable_ascii_without_braces_or_spaces(message: Incomi
 def test_a_hash_cannot_be_written_by_hand() -> None:
     long = scope(said("x" * 100), "chat").rsplit(":", 1)[1]
     assert scope(said(long), "chat") != scope(said("x" * 100), "chat")
+
+
+def discussed(person: str = "42", thread: str = "7") -> Incoming:
+    return Incoming("1", Place("slack", "T1", "C1", thread, "group", discussion=True), Person(person))
+
+
+def test_a_discussion_is_shared_by_those_who_take_part_in_it() -> None:
+    assert scope(discussed("1"), "user") == scope(discussed("2"), "user") == scope(discussed("1"), "thread")
+    assert scope(discussed("1"), "user") != scope(discussed("1", thread="8"), "user")
+    assert scope(discussed(thread="7"), "chat") == scope(discussed(thread="8"), "chat")
+
+
+def test_it_is_known_where_several_people_talk() -> None:
+    assert shared(discussed(), "user")
+    assert shared(said(), "chat")
+    assert shared(said(), "thread")
+    assert not shared(said(), "user")
+    assert not any(shared(said(kind="private"), policy) for policy in POLICIES)
+
+
+def test_choices_made_outside_of_threads_hold_in_them() -> None:
+    private = said(thread="7", kind="private")
+    assert home(private, "user") == scope(said(kind="private"), "user")
+    assert home(said(thread="7", person="1"), "user") == scope(said(person="1"), "user")
+    assert home(discussed("1"), "user") == home(discussed("2", "8"), "user") == scope(discussed(), "chat")
