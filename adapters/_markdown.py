@@ -39,6 +39,11 @@ def html(text: str) -> str:
     return "".join(block for _, block in _blocks(_clean(text)))
 
 
+def parsed(text: str) -> Sequence[Token]:
+    """markdown-it's tokens of a whole text."""
+    return _MARKDOWN.parse(_clean(text), {})
+
+
 class Blocks:
     """The HTML of a text that is still being written, as a list of top-level blocks.
 
