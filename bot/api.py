@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -418,3 +418,14 @@ class Adapter(Protocol):
 
     async def close(self) -> None:
         """End every connection: the process stops, and its answers have been given. Raises nothing."""
+
+
+@runtime_checkable
+class Equipped(Protocol):
+    """An adapter with commands of its own for the operator: `parley <adapter> <tool>`."""
+
+    tools: ClassVar[Mapping[str, str]]
+    """Each tool's name, and one line about it."""
+
+    async def use(self, tool: str, say: Callable[[str], None]) -> int:
+        """Do it, telling the operator by `say`, a line at a time; the exit status. Raises `Unavailable`."""
