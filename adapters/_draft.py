@@ -134,6 +134,8 @@ class Draft:
         self._clock = clock
         self._sleep = sleep
         self._tail = Tail()
+        self._fresh: list[str] = []  # what has come since the tail was looked at
+        self._size = 0  # characters so far
         self._full: deque[str] = deque()  # complete parts that are not shown as such yet
         self._post: str | None = None  # the post that grows
         self._shown = ""  # what it shows
@@ -149,11 +151,12 @@ class Draft:
     def add(self, delta: str) -> None:
         """Take more text. It is shown in the background; what failed there is raised here, or by `finish`."""
         self._raise()
-        self._tail += delta
+        self._fresh.append(delta)
+        self._size += len(delta)
         now = self._clock()
         if self._due is None:
             self._due = now + self._gather
-        if not self._started and len(self._tail.text) >= 20:
+        if not self._started and self._size >= 20:
             self._due = min(self._due, now)
             self._wake()
         if (self._task is None or self._task.done()) and self._due - now <= _BRIEF:
@@ -215,6 +218,9 @@ class Draft:
 
     async def _step(self, stage: Stage) -> bool:
         """Show the next thing that is not shown. False: there is none, or it cannot be shown just now."""
+        if self._fresh:
+            self._tail += "".join(self._fresh)
+            self._fresh.clear()
         while (parts := divide(self._tail, self._posts.fits, limit=self._posts.limit)) is not None:
             shown, self._tail = parts
             if shown:

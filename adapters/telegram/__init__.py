@@ -8,7 +8,8 @@
 | `receive`, `webhook` | the two ways in which updates come |
 | `inlet` | one update on its way in |
 | `albums`, `chats`, `inline` | pictures that belong together; groups that moved; `@bot question` |
-| `reply`, `posts`, `rendering`, `outbox`, `buttons` | what is said → messages of Telegram's |
+| `standing` | where the bot was blocked, added, put out |
+| `reply`, `posts`, `rendering`, `uploads`, `outbox`, `buttons` | what is said → messages of Telegram's |
 | `card` | what is said → the one message that was sent inline |
 | `menu`, `errands`, `words` | what else Telegram shows of us |
 | `check` | what `parley check` asks Telegram |
@@ -18,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import ClassVar, Self
 
 from starlette.routing import BaseRoute
@@ -39,6 +39,7 @@ from adapters.telegram.parse import INLINE
 from adapters.telegram.receive import Patience, Poller
 from adapters.telegram.reply import TelegramReply
 from adapters.telegram.settings import Credentials, TelegramSettings, credentials
+from adapters.telegram.standing import Standings
 from adapters.telegram.webhook import Registration, Webhook
 from bot.api import (
     Attachment,
@@ -116,13 +117,13 @@ class Telegram:
             return CardReply(
                 self._client, incoming, outbox=self._outbox, store=self._host.store, sleep=self._sleep
             )
-        chat = self._chats.known(incoming.place.chat)
         return TelegramReply(
             self._client,
-            replace(incoming, place=replace(incoming.place, chat=chat)),
+            incoming,
             journal,
             outbox=self._outbox,
             store=self._host.store,
+            chat=self._chats.known(incoming.place.chat),
             reply_to=ids.message_number(incoming.id) if incoming.place.kind == "group" else None,
             moved=self._chats.moved,
             sleep=self._sleep,
@@ -168,6 +169,7 @@ class Telegram:
             albums=self._albums,
             errands=self._errands,
             inline=self._inline,
+            standings=Standings(self._client, self._host, chats=self._chats, errands=self._errands),
         )
 
     async def _receiving(self, inlet: Inlet) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-
-from telegram import InlineKeyboardButton, InlineKeyboardMarkup
+from typing import Any
 
 from bot.api import Option, Store
+
+Keyboard = dict[str, Any]
+"""https://core.telegram.org/bots/api#inlinekeyboardmarkup"""
 
 _DATA_LIMIT = 64  # bytes of callback_data (https://core.telegram.org/bots/api#inlinekeyboardbutton)
 _SIGN = "~"
@@ -30,17 +32,17 @@ async def recall(store: Store, data: str) -> str | None:
     return await store.get(_key(data)) if data.startswith(_SIGN) else data
 
 
-async def keyboard(store: Store, options: Sequence[Option]) -> InlineKeyboardMarkup | None:
+async def keyboard(store: Store, options: Sequence[Option]) -> Keyboard | None:
     """A keyboard of one or two columns, None where there is no option. Raises `Unavailable`."""
     buttons = [
-        InlineKeyboardButton(option.label, callback_data=await remember(store, option.value))
+        {"text": option.label, "callback_data": await remember(store, option.value)}
         for option in options[:_MOST]
     ]
     if not buttons:
         return None
     columns = 2 if all(len(option.label) <= _NARROW for option in options) else 1
     rows = [buttons[start : start + columns] for start in range(0, len(buttons), columns)]
-    return InlineKeyboardMarkup(rows)
+    return {"inline_keyboard": rows}
 
 
 def _key(name: str) -> str:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
-from telegram import Bot, InlineKeyboardMarkup, LinkPreviewOptions, MessageEntity
 from telegram.error import BadRequest, InvalidToken
 
 from adapters._draft import PATIENCE, Later
-from adapters.telegram.buttons import keyboard
+from adapters.telegram.buttons import Keyboard, keyboard
+from adapters.telegram.client import Client
 from adapters.telegram.outbox import TRIES, Outbox
 from adapters.telegram.parse import INLINE
-from adapters.telegram.posts import refused
+from adapters.telegram.posts import NO_LINKS, refused
 from adapters.telegram.rendering import ENTITY_LIMIT, TEXT_LIMIT, Rendered, render, split_plain, units
 from adapters.telegram.words import say
 from bot.api import (
@@ -46,7 +47,7 @@ class CardReply:
 
     def __init__(
         self,
-        bot: Bot,
+        client: Client,
         message: Incoming,
         *,
         outbox: Outbox,
@@ -54,7 +55,7 @@ class CardReply:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._bot = bot
+        self._client = client
         self._chat = message.place.chat
         self._message = message
         self._outbox = outbox
@@ -63,7 +64,7 @@ class CardReply:
         self._sleep = sleep
         self._parts: list[Text | str] = []
         self._options: list[Option] = []
-        self._markup: InlineKeyboardMarkup | None = None
+        self._markup: Keyboard | None = None
         self._due = 0.0
 
     async def abandon(self) -> None:
@@ -132,12 +133,14 @@ class CardReply:
             raise refused(error) from None
 
     async def _call(self, words: Rendered) -> object:
-        return await self._bot.edit_message_text(
-            words.text,
-            inline_message_id=self._chat.removeprefix(INLINE),
-            entities=words.entities,
-            reply_markup=self._markup,
-            link_preview_options=LinkPreviewOptions(is_disabled=True),
+        return await self._client.call(
+            "editMessageText",
+            {
+                "inline_message_id": self._chat.removeprefix(INLINE),
+                **words.json(),
+                "reply_markup": self._markup,
+                "link_preview_options": NO_LINKS,
+            },
         )
 
     def _rendered(self, *, waiting: bool) -> Rendered:
@@ -151,9 +154,12 @@ class CardReply:
 
 
 def _joined(parts: Sequence[Rendered]) -> Rendered:
-    pairs = [(part.text, list(part.entities)) for part in parts]
-    spaced = [pair for one in pairs for pair in (("\n\n", []), one)][1:]
-    text, entities = MessageEntity.concatenate(*spaced)
+    text, entities = "", []
+    for part in parts:
+        text += "\n\n" if text else ""
+        begin = units(text)
+        entities += [replace(entity, offset=begin + entity.offset) for entity in part.entities]
+        text += part.text
     return Rendered(text, tuple(entities)[:ENTITY_LIMIT])
 
 

@@ -37,3 +37,8 @@ def message_number(id: str) -> int | None:
     """Telegram's number of the message; None where the id is not a message's."""
     found = _MESSAGE.fullmatch(id)
     return int(found[1]) if found else None
+
+
+def chat(id: str) -> str:
+    """The chat that the id names; empty where the message is in the chat that `Place.chat` names."""
+    return id.partition("@")[2]

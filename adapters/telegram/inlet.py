@@ -16,7 +16,18 @@ from adapters.telegram.chats import Chats, Remembered
 from adapters.telegram.client import Client, Json, passing
 from adapters.telegram.errands import Errands
 from adapters.telegram.inline import ASK, Inline
-from adapters.telegram.parse import UNREADABLE, Asked, Heard, Identity, Meaning, Moved, Pressed, parse
+from adapters.telegram.parse import (
+    UNREADABLE,
+    Asked,
+    Heard,
+    Identity,
+    Meaning,
+    Moved,
+    Pressed,
+    Standing,
+    parse,
+)
+from adapters.telegram.standing import Standings
 from adapters.telegram.words import say
 from bot.api import Busy, Incoming, Store, Submit, Unavailable
 
@@ -37,6 +48,7 @@ class Inlet:
         albums: Albums,
         errands: Errands,
         inline: Inline | None,
+        standings: Standings,
     ) -> None:
         self._client = client
         self._store = store
@@ -45,6 +57,7 @@ class Inlet:
         self._albums = albums
         self._errands = errands
         self._inline = inline
+        self._standings = standings
         self._me: Identity | None = None
         self._answered = Remembered(1000)
 
@@ -67,13 +80,13 @@ class Inlet:
             _log.warning("telegram: update %s is not understood: %r", update.get("update_id"), error)
             return
         if meaning is not None:
-            await self._follow(meaning)
+            await self._follow(meaning, me)
 
     async def pick_up(self) -> None:
         """Hand in the albums that were left behind. Raises `Unavailable`."""
         await self._albums.pick_up(self._hand_in)
 
-    async def _follow(self, meaning: Meaning) -> None:
+    async def _follow(self, meaning: Meaning, me: Identity) -> None:
         match meaning:
             case Heard():
                 await self._heard(meaning)
@@ -81,6 +94,8 @@ class Inlet:
                 await self._pressed(meaning)
             case Moved():
                 await self._chats.moved(meaning.old, meaning.new)
+            case Standing():
+                await self._standings.changed(meaning, me)
             case Asked() if self._inline is not None:
                 inline = self._inline
                 self._errands.start("an inline card", lambda: inline.offer(meaning))
@@ -113,11 +128,12 @@ class Inlet:
             self._errands.start("a notice", lambda: self._tell(incoming, text))
 
     async def _tell(self, incoming: Incoming, text: str) -> None:
-        number = ids.message_number(incoming.id) if incoming.place.kind == "group" else None
+        """As a reply, because several may wait, and this one is to be sent again."""
+        number = ids.message_number(incoming.id)
         params: dict[str, Any] = {"chat_id": await self._chats.present(incoming.place.chat), "text": text}
         if incoming.place.thread:
             params["message_thread_id"] = int(incoming.place.thread)
-        if number is not None:
+        if number is not None and (ids.chat(incoming.id) or incoming.place.chat) == params["chat_id"]:
             params["reply_parameters"] = {"message_id": number, "allow_sending_without_reply": True}
         await self._client.call("sendMessage", params)
 

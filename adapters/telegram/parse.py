@@ -67,23 +67,35 @@ class Moved:
     new: str
 
 
-Meaning = Heard | Pressed | Asked | Moved
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Our own place in a chat has changed, by what `person` did."""
+
+    change: Literal["blocked", "unblocked", "added", "removed", "muted", "unmuted"]
+    place: Place
+    person: Person
+
+
+Meaning = Heard | Pressed | Asked | Moved | Standing
 
 
 def parse(update: Json, me: Identity) -> Meaning | None:
     """What an update means; None where it means nothing to us."""
+    found: Meaning | None = None
     match update:
         case {"message": message}:
-            return _message(message, me)
+            found = _message(message, me)
         case {"edited_message": message}:
-            return _edited(message, me)
+            found = _edited(message, me)
         case {"callback_query": query}:
-            return _pressed(query, me)
+            found = _pressed(query, me)
         case {"inline_query": query}:
-            return Asked(query["id"], query.get("query", "").strip(), _person(query["from"]))
+            found = Asked(query["id"], query.get("query", "").strip(), _person(query["from"]))
         case {"stopped_message_generation": stopped}:
-            return _stopped(update["update_id"], stopped, me)
-    return None
+            found = _stopped(update["update_id"], stopped, me)
+        case {"my_chat_member": change}:
+            found = _standing(change, me)
+    return found
 
 
 def lane(update: Json) -> str:
@@ -234,6 +246,27 @@ def _stopped(update: int, stopped: Json, me: Identity) -> Heard:
     )
     person = Person(str(chat["id"]), name(chat))
     return Heard(Incoming(f"stop:{update}", place, person, "/stop", addressed="command"))
+
+
+def _standing(change: Json, me: Identity) -> Standing | None:
+    """None for channels, and for what changes nothing for an answer, such as the rights of an administrator."""
+    chat = change["chat"]
+    if chat["type"] == "channel":
+        return None
+    old, new = change["old_chat_member"], change["new_chat_member"]
+    was, now = _present(old), _present(new)
+    place, person = _place(chat, {}, me), _person(change["from"])
+    if place.kind == "private":
+        return None if was == now else Standing("unblocked" if now else "blocked", place, person)
+    if was != now:
+        return Standing("added" if now else "removed", place, person)
+    spoke, speaks = (member.get("can_send_messages", True) for member in (old, new))
+    return None if spoke == speaks else Standing("unmuted" if speaks else "muted", place, person)
+
+
+def _present(member: Json) -> bool:
+    """https://core.telegram.org/bots/api#chatmember; who is restricted may be in the chat or not."""
+    return member["status"] not in ("left", "kicked") and bool(member.get("is_member", True))
 
 
 def merged(parts: Sequence[Incoming]) -> Incoming:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
-from telegram import Bot, InlineKeyboardMarkup, LinkPreviewOptions, Message, ReplyParameters
 from telegram.error import BadRequest, ChatMigrated, InvalidToken
 
 from adapters._draft import Missing, NoPreview, Stage
+from adapters.telegram import ids
+from adapters.telegram.buttons import Keyboard
+from adapters.telegram.client import Client
 from adapters.telegram.outbox import TRIES, Outbox
 from adapters.telegram.rendering import TEXT_LIMIT, Rendered, render
+from adapters.telegram.uploads import alone, form, together
 from bot.api import Gone, Incoming, Media, Unavailable
 
 Moved = Callable[[str, str], Awaitable[None]]
@@ -20,13 +24,10 @@ Moved = Callable[[str, str], Awaitable[None]]
 GENERAL_TOPIC = "1"
 """The topic that every forum has; a message for it must not name it."""
 
-PHOTO_LIMIT = 10_000_000
-"""Bytes (https://core.telegram.org/bots/api#sending-files); more go as a file."""
-
 _MEDIA = "media:"
-_PHOTOS = ("image/jpeg", "image/png", "image/webp")
-_MUSIC = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/mp4": "m4a", "audio/x-m4a": "m4a"}
-_VOICE = ("audio/ogg", "audio/opus")
+NO_LINKS = {"is_disabled": True}
+"""`link_preview_options`."""
+
 UNCHANGED = "message is not modified"
 _LOST = ("message to edit not found", "message_id_invalid", "message can't be edited", "there is no text")
 _EMPTY = ("text is empty", "text must be non-empty")
@@ -35,7 +36,11 @@ T = TypeVar("T")
 
 
 class TelegramPosts:
-    """`adapters._draft.Posts` for one reply. Ids in the journal are `17`, and `media:17` for what is no text.
+    """`adapters._draft.Posts` for one reply. `chat` is the id to write to where it is not the place's any more.
+
+    Ids in the journal are `17`, and `media:17` or, for an album, `media:17,18` for what is no text; made in another
+    chat than the place's, they end with `@` and its id. Where a group has moved, its earlier messages cannot be
+    reached, and other messages have their numbers.
 
     A sent message whose answer does not come may or may not stand in the chat: `Unavailable` is raised, and the
     next attempt may say it once more. Edits, removals and keyboards are repeated instead.
@@ -45,29 +50,30 @@ class TelegramPosts:
 
     def __init__(
         self,
-        bot: Bot,
+        client: Client,
         message: Incoming,
         outbox: Outbox,
         *,
+        chat: str = "",
         reply_to: int | None = None,
         moved: Moved | None = None,
     ) -> None:
         place = message.place
         self.previews = place.kind == "private" and outbox.drafts
-        self.growing: InlineKeyboardMarkup | None = None
+        self.growing: Keyboard | None = None
         """The keyboard under a post that grows."""
-        self.last: InlineKeyboardMarkup | None = None
+        self.last: Keyboard | None = None
         """The keyboard under the post that ends the answer."""
-        self._bot = bot
+        self._client = client
         self._outbox = outbox
-        self._chat = place.chat
+        self._first = place.chat
+        self._chat = chat or place.chat
         self._thread = int(place.thread) if place.thread not in ("", GENERAL_TOPIC) else None
         self._answers = reply_to
+        self._asked_in = ids.chat(message.id) or place.chat
         self._moved = moved
         self._draft = draft_id(message)
-        self._latest: tuple[str, InlineKeyboardMarkup | None] | None = (
-            None  # the newest post and its keyboard
-        )
+        self._latest: tuple[str, Keyboard | None] | None = None  # the newest post and its keyboard
         self._asks = False  # that keyboard belongs to a question
         self._rendered: tuple[str, Rendered] = ("", Rendered(""))
 
@@ -99,12 +105,14 @@ class TelegramPosts:
 
     async def remove(self, post: str) -> None:
         """Delete a message, or empty it where that is too late."""
-        number = int(post.removeprefix(_MEDIA))
-        try:
-            await self._call(lambda: self._bot.delete_message(self._chat, number), TRIES)
-        except BadRequest as error:
-            if self.editable(post) and "not found" not in error.message.lower():
-                await self._emptied(post)
+        for number in _numbers(post):
+            try:
+                await self._touch(post, "deleteMessage", {"message_id": number})
+            except Missing:
+                return
+            except BadRequest as error:
+                if self.editable(post) and "not found" not in error.message.lower():
+                    await self._emptied(post)
 
     def editable(self, post: str) -> bool:
         """Whether it is a message of text."""
@@ -112,112 +120,83 @@ class TelegramPosts:
 
     # --- everything else -------------------------------------------------------------------------------------
 
-    async def say(self, text: str, markup: InlineKeyboardMarkup | None = None) -> str:
+    async def say(self, text: str, markup: Keyboard | None = None) -> str:
         """Send plain text of at most `TEXT_LIMIT` units; a keyboard under it is part of what it says."""
         post = await words_or_less(Rendered(text), lambda words: self._send(words, markup))
         self._asks = markup is not None
         return post
 
-    async def say_in(self, post: str, text: str, markup: InlineKeyboardMarkup | None = None) -> None:
+    async def say_in(self, post: str, text: str, markup: Keyboard | None = None) -> None:
         """Change a message to plain text. Raises `Missing`."""
         await words_or_less(Rendered(text), lambda words: self._change(post, words, markup, TRIES))
         self._asks = markup is not None
 
-    async def show(self, media: Media, caption: str) -> str:
+    async def show(self, media: Media) -> str:
         """Send a picture, a voice message, a recording, a video or a file."""
-        kind, name = _form(media)
+        kind, _ = form(media)
+        await self.offer(None)
         try:
-            return await self._upload(kind, media.data, name, caption)
+            return await self._upload(kind, media)
         except BadRequest:
             # A picture of a shape that Telegram does not show, or a person who does not want voice messages.
             if kind == "document":
                 raise
-            return await self._upload("document", media.data, name, caption)
+            return await self._upload("document", media)
 
-    async def offer(self, markup: InlineKeyboardMarkup | None) -> None:
+    async def album(self, images: Sequence[Media]) -> str:
+        """Send two to ten images of one kind as one album. Raises `BadRequest` where one of them cannot be in it."""
+        await self.offer(None)
+        numbers = await self._call(lambda: together(self._client, images, self._chat, self._where()))
+        return self._made(f"{_MEDIA}{','.join(map(str, numbers))}", None)
+
+    async def offer(self, markup: Keyboard | None) -> None:
         """Put `markup` under the newest post, unless it is there or a question has its answers there."""
         if self._latest is None or self._latest[1] == markup or self._asks:
             return
         post = self._latest[0]
-        number = int(post.removeprefix(_MEDIA))
+        numbers = _numbers(post)
+        if len(numbers) > 1:
+            return  # an album has no keyboard
+        shown = {"message_id": numbers[0], "reply_markup": markup}
         try:
-            await self._call(
-                lambda: self._bot.edit_message_reply_markup(self._chat, number, reply_markup=markup), TRIES
-            )
-        except BadRequest:
+            await self._touch(post, "editMessageReplyMarkup", shown)
+        except (BadRequest, Missing):
             return  # deleted meanwhile, or unchanged: nothing to put it under
         self._latest = (post, markup)
 
     async def act(self, action: str) -> None:
         """Show for five seconds what the bot is doing."""
-        await self._call(
-            lambda: self._bot.send_chat_action(int(self._chat), action, message_thread_id=self._thread)
-        )
+        await self._ask("sendChatAction", {"action": action, "message_thread_id": self._thread})
 
     # --- calls -----------------------------------------------------------------------------------------------
 
-    async def _send(self, words: Rendered, markup: InlineKeyboardMarkup | None) -> str:
+    async def _send(self, words: Rendered, markup: Keyboard | None) -> str:
         await self.offer(None)  # the post above is complete, and nothing of it can be stopped any more
-        sent = await self._call(
-            lambda: self._bot.send_message(
-                text=words.text,
-                entities=words.entities,
-                reply_markup=markup,
-                link_preview_options=LinkPreviewOptions(is_disabled=True),
-                **self._where(),
-            )
-        )
-        return self._made(str(sent.message_id), markup)
+        shown = {**words.json(), "reply_markup": markup, "link_preview_options": NO_LINKS}
+        sent = await self._ask("sendMessage", shown | self._where())
+        return self._made(str(sent["message_id"]), markup)
 
-    async def _change(
-        self, post: str, words: Rendered, markup: InlineKeyboardMarkup | None, tries: int
-    ) -> None:
+    async def _change(self, post: str, words: Rendered, markup: Keyboard | None, tries: int) -> None:
         if self._latest is not None and self._latest[0] != post:
             await self.offer(None)
         try:
-            await self._call(
-                lambda: self._bot.edit_message_text(
-                    words.text,
-                    self._chat,
-                    int(post),
-                    entities=words.entities,
-                    reply_markup=markup,
-                    link_preview_options=LinkPreviewOptions(is_disabled=True),
-                ),
-                tries,
-            )
+            shown = {**words.json(), "reply_markup": markup, "link_preview_options": NO_LINKS}
+            await self._touch(post, "editMessageText", {"message_id": _numbers(post)[0], **shown}, tries)
         except BadRequest as error:
             said = error.message.lower()
             if any(words in said for words in _LOST):
                 raise Missing(post) from None
             if UNCHANGED not in said:
                 raise
-        self._made(post, markup)
+        self._latest, self._asks = (post, markup), False
 
     async def _preview(self, words: Rendered) -> None:
-        await self._call(
-            lambda: self._bot.send_message_draft(
-                int(self._chat),
-                self._draft,
-                words.text,
-                entities=words.entities,
-                message_thread_id=self._thread,
-            )
-        )
+        shown = {"draft_id": self._draft, **words.json(), "message_thread_id": self._thread}
+        await self._ask("sendMessageDraft", shown)
 
-    async def _upload(self, kind: str, data: bytes, name: str, caption: str) -> str:
-        await self.offer(None)
-        send: dict[str, Callable[..., Awaitable[Message]]] = {
-            "photo": self._bot.send_photo,
-            "voice": self._bot.send_voice,
-            "audio": self._bot.send_audio,
-            "video": self._bot.send_video,
-            "document": self._bot.send_document,
-        }
-        sent = await self._call(
-            lambda: send[kind](**{kind: data}, filename=name, caption=caption or None, **self._where())
-        )
-        return self._made(f"{_MEDIA}{sent.message_id}", None)
+    async def _upload(self, kind: str, media: Media) -> str:
+        number = await self._call(lambda: alone(self._client, kind, media, self._chat, self._where()))
+        return self._made(f"{_MEDIA}{number}", None)
 
     async def _emptied(self, post: str) -> None:
         try:
@@ -225,30 +204,48 @@ class TelegramPosts:
         except (BadRequest, Missing):
             return  # it cannot be reached any more
 
-    async def _call(self, request: Callable[[], Awaitable[T]], tries: int = 1) -> T:
+    async def _ask(self, method: str, params: Mapping[str, Any]) -> Any:
+        return await self._call(lambda: self._client.call(method, {"chat_id": self._chat, **params}))
+
+    async def _call(self, request: Callable[[], Awaitable[T]]) -> T:
         """A call into the chat, into the new one where it has moved."""
         try:
-            return await self._outbox.call(self._chat, request, tries=tries)
+            return await self._outbox.call(self._chat, request)
         except ChatMigrated as error:
-            old, self._chat = self._chat, str(error.new_chat_id)
-            if self._moved is not None:
-                await self._moved(old, self._chat)
+            await self._follow(error)
         try:
-            return await self._outbox.call(self._chat, request, tries=tries)
+            return await self._outbox.call(self._chat, request)
         except ChatMigrated:
             raise Gone("a chat that has moved and moved again") from None
 
-    def _where(self) -> dict[str, Any]:
-        """Where a new message goes. Only the answer's first one replies to the question."""
-        answers = self._answers if self._latest is None else None
-        quoted = ReplyParameters(answers, allow_sending_without_reply=True) if answers else None
-        return {"chat_id": self._chat, "message_thread_id": self._thread, "reply_parameters": quoted}
+    async def _touch(self, post: str, method: str, params: Mapping[str, Any], tries: int = TRIES) -> None:
+        """A call that changes what stands in the chat. Raises `Missing` where the chat has moved since."""
+        if (post.partition("@")[2] or self._first) != self._chat:
+            raise Missing(post)
+        request = partial(self._client.call, method, {"chat_id": self._chat, **params})
+        try:
+            await self._outbox.call(self._chat, request, tries=tries)
+        except ChatMigrated as error:
+            await self._follow(error)
+            raise Missing(post) from None
 
-    def _made(self, post: str, markup: InlineKeyboardMarkup | None) -> str:
+    async def _follow(self, error: ChatMigrated) -> None:
+        old, self._chat = self._chat, str(error.new_chat_id)
+        if self._moved is not None:
+            await self._moved(old, self._chat)
+
+    def _where(self) -> dict[str, Any]:
+        """Where in the chat a new message goes. Only the answer's first one replies to the question."""
+        answers = self._answers if self._latest is None and self._asked_in == self._chat else None
+        quoted = {"message_id": answers, "allow_sending_without_reply": True} if answers else None
+        return {"message_thread_id": self._thread, "reply_parameters": quoted}
+
+    def _made(self, post: str, markup: Keyboard | None) -> str:
+        post = post if self._chat == self._first else f"{post}@{self._chat}"
         self._latest, self._asks = (post, markup), False
         return post
 
-    def _markup(self, stage: Stage) -> InlineKeyboardMarkup | None:
+    def _markup(self, stage: Stage) -> Keyboard | None:
         return {"growing": self.growing, "full": None, "last": self.last}[stage]
 
     def _render(self, text: str) -> Rendered:
@@ -283,17 +280,6 @@ def refused(error: BadRequest | InvalidToken) -> Gone | Unavailable:
     return Gone(f"Telegram refuses: {error.message}")
 
 
-def _form(media: Media) -> tuple[str, str]:
-    """The kind of message for it, and a file name."""
-    mime = media.mime.partition(";")[0].strip().lower()
-    ending = mime.rpartition("/")[2].rpartition("-")[2] or "bin"
-    if media.kind == "image":
-        shown = mime in _PHOTOS and len(media.data) <= PHOTO_LIMIT
-        return "photo" if shown else "document", f"image.{ending}"
-    if media.kind == "audio":
-        if mime in _VOICE:
-            return "voice", "voice.ogg"
-        return ("audio", f"audio.{_MUSIC[mime]}") if mime in _MUSIC else ("document", f"audio.{ending}")
-    if media.kind == "video":
-        return "video" if mime == "video/mp4" else "document", f"video.{ending}"
-    return "document", f"file.{ending}"
+def _numbers(post: str) -> list[int]:
+    """The messages that a post in the journal is."""
+    return [int(number) for number in post.removeprefix(_MEDIA).partition("@")[0].split(",")]

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from telegram import MessageEntity
 from telegramify_markdown import convert
 from telegramify_markdown.config import RenderConfig
 
@@ -52,15 +51,37 @@ _OPENING = re.compile(rf"(?<=[{_HAN}])(?P<marks>\*{{1,3}})(?=[^\w\s*])")
 
 
 @dataclass(frozen=True, slots=True)
+class Entity:
+    """A mark (https://core.telegram.org/bots/api#messageentity); offset and length in UTF-16 units."""
+
+    type: str
+    offset: int
+    length: int
+    url: str = ""
+    language: str = ""
+
+    def json(self) -> dict[str, Any]:
+        """As the Bot API takes it."""
+        given = {"type": self.type, "offset": self.offset, "length": self.length}
+        more = {"url": self.url, "language": self.language}
+        return given | {name: value for name, value in more.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
 class Rendered:
-    """A text and what is marked in it; offsets and lengths in UTF-16 units."""
+    """A text and what is marked in it."""
 
     text: str
-    entities: tuple[MessageEntity, ...] = ()
+    entities: tuple[Entity, ...] = ()
 
     def fits(self, limit: int = TEXT_LIMIT) -> bool:
         """Whether it can be one message."""
         return units(self.text) <= limit and len(self.entities) <= ENTITY_LIMIT
+
+    def json(self) -> dict[str, Any]:
+        """The two as parameters of a request."""
+        entities = [entity.json() for entity in self.entities]
+        return {"text": self.text, "entities": entities} if entities else {"text": self.text}
 
     @property
     def plain(self) -> Rendered:
@@ -193,13 +214,13 @@ def _meant(entity: Any) -> bool:
     return bool(entity.type != "custom_emoji")
 
 
-def _entity(entity: Any, signs: _Signs) -> MessageEntity:
-    language = signs.restored(entity.language).replace(signs.glue, "") if entity.language else None
-    url = signs.restored(entity.url).replace(signs.glue, "") if entity.url else None
-    return MessageEntity(entity.type, entity.offset, entity.length, url=url, language=language)
+def _entity(entity: Any, signs: _Signs) -> Entity:
+    language = signs.restored(entity.language).replace(signs.glue, "") if entity.language else ""
+    url = signs.restored(entity.url).replace(signs.glue, "") if entity.url else ""
+    return Entity(entity.type, entity.offset, entity.length, url, language)
 
 
-def _without(glue: str, text: str, entities: Sequence[MessageEntity]) -> Rendered:
+def _without(glue: str, text: str, entities: Sequence[Entity]) -> Rendered:
     """Take out the glue and the white space around the text, and move the entities accordingly."""
     first = len(text) - len(text.lstrip("\n"))
     last = len(text.rstrip())
@@ -215,14 +236,12 @@ def _without(glue: str, text: str, entities: Sequence[MessageEntity]) -> Rendere
     return _within("".join(kept), entities, lambda offset: moved[min(offset, len(moved) - 1)])
 
 
-def _within(text: str, entities: Sequence[MessageEntity], moved: Callable[[int], int]) -> Rendered:
+def _within(text: str, entities: Sequence[Entity], moved: Callable[[int], int]) -> Rendered:
     end, found = units(text), []
     for entity in entities:
         start, stop = min(moved(entity.offset), end), min(moved(entity.offset + entity.length), end)
         if stop > start:
-            found.append(
-                MessageEntity(entity.type, start, stop - start, url=entity.url, language=entity.language)
-            )
+            found.append(Entity(entity.type, start, stop - start, entity.url, entity.language))
     found.sort(key=lambda entity: (entity.offset, -entity.length))
     return Rendered(text, tuple(found))
 

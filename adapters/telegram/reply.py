@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from telegram import Bot, InlineKeyboardMarkup
 from telegram.error import BadRequest, InvalidToken
 
-from adapters._draft import PATIENCE, Draft, Later, Ledger, Missing
-from adapters.telegram.buttons import keyboard
+from adapters._draft import PATIENCE, Draft, Later, Ledger, Missing, Stage
+from adapters.telegram.buttons import Keyboard, keyboard
+from adapters.telegram.client import Client
 from adapters.telegram.outbox import Outbox
 from adapters.telegram.posts import Moved, TelegramPosts, refused
 from adapters.telegram.rendering import CAPTION_LIMIT, split_plain, units
+from adapters.telegram.uploads import ALBUM_LIMIT, albums
 from bot.api import (
     Choices,
     End,
@@ -45,49 +47,60 @@ class TelegramReply:
     """A `bot.api.Reply`.
 
     `reply_to` is the message id that the first post answers to in a group (None where there is none, e.g. a
-    pressed button). `outbox` is one per bot and shared by all its replies (flood control per chat). `moved` is
-    told when the group turns out to have become a supergroup. `clock` is monotonic.
+    pressed button). `chat` is the id to write to where it is not the place's any more. `outbox` is one per bot and
+    shared by all its replies (flood control per chat). `moved` is told when the group turns out to have become a
+    supergroup. `clock` is monotonic.
     """
 
     def __init__(
         self,
-        bot: Bot,
+        client: Client,
         message: Incoming,
         journal: Journal,
         *,
         outbox: Outbox,
         store: Store,
+        chat: str = "",
         reply_to: int | None = None,
         moved: Moved | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._private = message.place.kind == "private"
-        self._posts = TelegramPosts(bot, message, outbox, reply_to=reply_to, moved=moved)
+        self._posts = TelegramPosts(client, message, outbox, chat=chat, reply_to=reply_to, moved=moved)
         self._ledger = Ledger(journal, self._posts)
         self._store = store
         self._clock = clock
         self._sleep = sleep
         self._draft: Draft | None = None
+        self._images: list[Media] = []  # that wait for what comes behind them: another one is of their album
         self._typing: asyncio.Task[None] | None = None
 
     async def send(self, part: ReplyPart) -> None:
         """Show `part`. Text is shown in the background, and exactly from the next other part on.
 
-        Raises `Gone` and `Unavailable`.
+        Images wait for the next other part, because those that follow one another are one album. Raises `Gone`
+        and `Unavailable`.
         """
         try:
             if isinstance(part, Status):
                 await self._status(part)
                 return
             self._hush()
-            if isinstance(part, Text):
-                self._write(part.delta)
-            elif isinstance(part, End):
-                await self._end(part)
-            else:
-                await self._close()
-                await self._show(part)
+            match part:
+                case Text(delta):
+                    await self._show_images()
+                    self._write(delta)
+                case Media(kind="image"):
+                    await self._close()
+                    await self._gather(part)
+                case End():
+                    await self._show_images()
+                    await self._end(part)
+                case _:
+                    await self._close()
+                    await self._show_images()
+                    await self._show(part)
         except (BadRequest, InvalidToken) as error:
             raise refused(error) from None
 
@@ -112,17 +125,15 @@ class TelegramReply:
             )
         self._draft.add(delta)
 
-    async def _close(self) -> None:
+    async def _close(self, stage: Stage = "full") -> None:
         """Finish the text before something else comes."""
         if self._draft is not None:
-            await self._draft.finish("full")
+            await self._draft.finish(stage)
             self._draft = None
 
     async def _end(self, end: End) -> None:
         self._posts.last = await keyboard(self._store, end.offers)
-        if self._draft is not None:
-            await self._draft.finish("last")
-            self._draft = None
+        await self._close("last")
         await self._patiently(self._ledger.clear)
         await self._patiently(lambda: self._posts.offer(self._posts.last))
 
@@ -134,13 +145,37 @@ class TelegramReply:
         elif isinstance(part, Choices):
             await self._say(part.text, await keyboard(self._store, part.options))
         else:
-            short = units(part.caption) <= CAPTION_LIMIT
-            caption = part.caption if short else ""
-            await self._patiently(lambda: self._ledger.make(lambda: self._posts.show(part, caption)))
-            if not short:
-                await self._say(part.caption)
+            await self._upload([part])
 
-    async def _say(self, text: str, markup: InlineKeyboardMarkup | None = None) -> None:
+    async def _gather(self, image: Media) -> None:
+        self._images.append(image)
+        if len(self._images) == ALBUM_LIMIT:
+            await self._show_images()
+
+    async def _show_images(self) -> None:
+        while self._images:
+            album = albums(self._images)[0]
+            await self._upload(album)
+            del self._images[: len(album)]
+
+    async def _upload(self, media: Sequence[Media]) -> None:
+        """Send one, or several as an album; captions that are too long follow as text."""
+        long = [one.caption for one in media if units(one.caption) > CAPTION_LIMIT]
+        shown = [replace(one, caption="") if one.caption in long else one for one in media]
+        try:
+            make = (
+                partial(self._posts.album, shown) if len(shown) > 1 else partial(self._posts.show, shown[0])
+            )
+            await self._patiently(partial(self._ledger.make, make))
+        except BadRequest:
+            if len(shown) == 1:
+                raise
+            for one in shown:  # one of them is no picture to Telegram, and with it the whole album
+                await self._patiently(partial(self._ledger.make, partial(self._posts.show, one)))
+        for caption in long:
+            await self._say(caption)
+
+    async def _say(self, text: str, markup: Keyboard | None = None) -> None:
         pieces = split_plain(text)
         for number, piece in enumerate(pieces, 1):
             below = markup if number == len(pieces) else None
@@ -149,7 +184,7 @@ class TelegramReply:
                 make = partial(self._posts.say, piece, below)
                 await self._patiently(partial(self._ledger.make, make))
 
-    async def _said_in(self, post: str, text: str, markup: InlineKeyboardMarkup | None) -> bool:
+    async def _said_in(self, post: str, text: str, markup: Keyboard | None) -> bool:
         try:
             await self._patiently(lambda: self._posts.say_in(post, text, markup))
         except Missing:

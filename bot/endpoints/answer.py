@@ -28,6 +28,7 @@ _REASONS: Mapping[str, Literal["stop", "length", "filtered", "failed"]] = {
     **dict.fromkeys(("content_filter", "sensitive", "safety", "refusal"), "filtered"),
     **dict.fromkeys(("error", "network_error", "insufficient_system_resource"), "failed"),
 }
+_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details")
 _OPEN, _CLOSE = "<think>", "</think>"
 _HELD = 1000  # characters: some models say nothing but blanks, without end
 
@@ -156,13 +157,17 @@ class AnswerReader:
         return [*found, Finish("length" if self.full else self._reason, self._usage, self._model)]
 
     def _choice(self, choice: Mapping[str, Any]) -> list[Delta]:
-        self._note_usage(choice.get("usage"))  # Moonshot
+        if "usage" in choice:  # Moonshot
+            self._note_usage(choice["usage"])
         delta = choice.get("delta")
         if not isinstance(delta, dict) or not delta:
             message = choice.get("message")
             delta = message if isinstance(message, dict) else {}
-        self._tools = self._tools or bool(delta.get("tool_calls") or delta.get("function_call"))
-        reasoning, words = _reasoning(delta), _text(delta.get("content")) + _text(delta.get("refusal"))
+        if delta.get("tool_calls") or delta.get("function_call"):
+            self._tools = True
+        reasoning, words = _reasoning(delta), _text(delta.get("content"))
+        if refusal := delta.get("refusal"):
+            words += _text(refusal)
         self._size += len(reasoning) + len(words)
         self.full = self._size > TEXT_LIMIT
         thought, text = self._thoughts.feed(self._whole(words))
@@ -217,6 +222,8 @@ class AnswerReader:
 
 
 def _encodable(text: str) -> bool:
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -225,14 +232,15 @@ def _encodable(text: str) -> bool:
 
 
 def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
     if isinstance(content, list):
         return "".join(_text(part.get("text")) for part in content if isinstance(part, dict))
-    return content if isinstance(content, str) else ""
+    return ""
 
 
 def _reasoning(delta: Mapping[str, Any]) -> str:
-    return (
-        _text(delta.get("reasoning_content"))
-        or _text(delta.get("reasoning"))
-        or _text(delta.get("reasoning_details"))
-    )
+    for name in _THOUGHTS:
+        if (given := delta.get(name)) and (text := _text(given)):
+            return text
+    return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
 from typing import Any
 
@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 _REMEMBERED = 256  # models of one server
+_BULK = 16 * 1024  # bytes of a piece behind which the next one need not be waited for
 
 _log = structlog.get_logger(__name__)
 
@@ -80,13 +81,13 @@ class ChatEndpoint:
         try:
             async with (
                 self._client.request("POST", self._server, "chat/completions", body) as reply,
-                aclosing(self._documents(reply, reader)) as documents,
+                aclosing(self._documents(reply, reader)) as batches,
             ):
-                async for document in documents:
-                    if document is _DONE:
+                async for documents in batches:
+                    if documents is None:
                         complete = True
                         break
-                    for delta in reader.read(document):
+                    for delta in _joined(_read(documents, reader)):
                         yield delta
                     if reader.full:
                         break
@@ -97,28 +98,29 @@ class ChatEndpoint:
                 raise Interrupted(str(error)) from error
             raise
 
-    async def _documents(self, reply: Response, reader: AnswerReader) -> AsyncGenerator[Any]:
-        """The JSON objects of a reply, then `_DONE` where it was complete."""
+    async def _documents(self, reply: Response, reader: AnswerReader) -> AsyncGenerator[Iterable[Any] | None]:
+        """The JSON objects of a reply, those together that came together; then None where it was complete."""
         head = await self._head(reply)
         start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
         if start.startswith(b"<") or reply.html:
             raise WrongAddress(f"{self._server.host}: answers with a web page; is the base URL right?")
         if start.startswith((b"{", b"[")):
-            yield self._parsed((await reply.rest(head)).decode("utf-8-sig", "replace"))
-            yield _DONE
+            yield [self._parsed((await reply.rest(head)).decode("utf-8-sig", "replace"))]
+            yield None
             return
         decoder = Decoder()
         chunk = head
         while chunk:
-            for event in self._fed(decoder, chunk):
-                if event.data.startswith("[DONE]"):
-                    await self._next(reply, finished=True, limit=self._client.timeouts.drain)
-                    yield _DONE
-                    return
-                yield self._document(event)
-            chunk = await self._next(reply, finished=reader.finished, limit=self._client.timeouts.linger)
+            events = self._fed(decoder, chunk)
+            end = next((n for n, event in enumerate(events) if event.data.startswith("[DONE]")), None)
+            yield map(self._document, events[:end])
+            if end is not None:
+                await self._last(reply, self._client.timeouts.drain)
+                yield None
+                return
+            chunk = await self._next(reply, reader, len(chunk))
         for event in decoder.close():
-            yield _DONE if event.data.startswith("[DONE]") else self._document(event, last=True)
+            yield None if event.data.startswith("[DONE]") else [self._document(event, last=True)]
 
     async def _head(self, reply: Response) -> bytes:
         head = b""
@@ -129,10 +131,16 @@ class ChatEndpoint:
                 break
         return head
 
-    async def _next(self, reply: Response, *, finished: bool, limit: float) -> bytes:
-        """The next bytes. Once the answer is finished, what breaks or stays away is its end."""
-        if not finished:
-            return await reply.piece()
+    async def _next(self, reply: Response, reader: AnswerReader, size: int) -> bytes:
+        """The next bytes, behind a piece of `size`. The first words never wait, nor does the end."""
+        if reader.finished:
+            return await self._last(reply, self._client.timeouts.linger)
+        if reader.spoke and size < _BULK:
+            await reply.gather(self._client.timeouts.sip)
+        return await reply.piece()
+
+    async def _last(self, reply: Response, limit: float) -> bytes:
+        """The next bytes of a finished answer: what breaks or stays away is its end."""
         try:
             return await reply.piece(limit)
         except (TimedOut, ServerFailed) as error:
@@ -165,4 +173,28 @@ class ChatEndpoint:
             raise ServerFailed(f"{self._server.host}: an answer that is no JSON") from None
 
 
-_DONE = object()
+def _read(documents: Iterable[Any], reader: AnswerReader) -> Iterator[Delta]:
+    for document in documents:
+        yield from reader.read(document)
+        if reader.full:
+            return
+
+
+def _joined(deltas: Iterator[Delta]) -> Iterator[Delta]:
+    """The same with words that follow one another in one piece; those before a fault come before it."""
+    words: list[str] = []
+    try:
+        for delta in deltas:
+            if isinstance(delta, TextDelta):
+                words.append(delta.text)
+                continue
+            if words:
+                yield TextDelta("".join(words))
+                words.clear()
+            yield delta
+    except ParleyError:
+        if words:
+            yield TextDelta("".join(words))
+        raise
+    if words:
+        yield TextDelta("".join(words))

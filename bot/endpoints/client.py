@@ -15,7 +15,6 @@ from urllib.request import getproxies
 
 import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 
 from bot.endpoints.failures import failure
 from bot.endpoints.report import redaction, report, retry_after
@@ -32,7 +31,8 @@ class Timeouts:
     """In seconds: to connect; to the first byte of the reply; between two of them; after the answer.
 
     `linger` is for what may follow a finished answer, such as its usage; `drain` for the end of the body behind
-    `[DONE]`, so that the connection can be used again.
+    `[DONE]`, so that the connection can be used again. `sip` is the least time between two looks at an answer that
+    has begun: models speak in pieces of a few letters, and what is read together costs once.
     """
 
     connect: float = 10
@@ -40,32 +40,48 @@ class Timeouts:
     idle: float = 90
     linger: float = 3
     drain: float = 0.1
+    sip: float = 0.05
 
 
 class Response:
     """The body of a good reply, in pieces."""
 
-    def __init__(self, response: httpx.Response, server: Server, deadline: float, idle: float) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, server: Server, deadline: float, idle: float
+    ) -> None:
         self.html = response.headers.get("content-type", "").lower().startswith("text/html")
         self.server = server
-        self._pieces = response.aiter_bytes()
+        self._body = response.content
         self._deadline: float | None = deadline
         self._idle = idle
+        self._loop = asyncio.get_running_loop()
+        self._read = 0.0  # when, by the loop's clock
+        self._gathering: asyncio.Future[None] | None = None
+        self._body.on_eof(self._wake)
 
     async def piece(self, limit: float | None = None) -> bytes:
         """The next bytes, or none at the end, within `limit` seconds. Raises `TimedOut`, `ServerFailed`."""
-        deadline = self._deadline
-        if deadline is None:
-            deadline = asyncio.get_running_loop().time() + (self._idle if limit is None else limit)
         try:
-            async with asyncio.timeout_at(deadline):
-                piece = await anext(self._pieces, b"")
+            piece = self._body.read_nowait() or await self._arrival(limit)
         except TimeoutError:
             raise TimedOut(f"{self.server.host}: silent for too long") from None
-        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise _broken(error, self.server) from error
         self._deadline = None
+        self._read = self._loop.time()
         return piece
+
+    async def gather(self, seconds: float) -> None:
+        """Let bytes come until the last piece is `seconds` old, or the body has ended."""
+        wait = self._read + seconds - self._loop.time()
+        if wait <= 0 or self._body.is_eof():
+            return
+        self._gathering = self._loop.create_future()
+        timer = self._loop.call_later(wait, self._wake)
+        try:
+            await self._gathering
+        finally:
+            timer.cancel()
 
     async def rest(self, begun: bytes = b"", limit: int = DOCUMENT_LIMIT) -> bytes:
         """All of the body behind `begun`, together with it. Raises `ServerFailed` where it is too long."""
@@ -75,6 +91,17 @@ class Response:
             if len(body) > limit:
                 raise ServerFailed(f"{self.server.host}: a reply of more than {limit} bytes")
         return bytes(body)
+
+    async def _arrival(self, limit: float | None) -> bytes:
+        deadline = self._deadline
+        if deadline is None:
+            deadline = self._loop.time() + (self._idle if limit is None else limit)
+        async with asyncio.timeout_at(deadline):
+            return await self._body.readany()
+
+    def _wake(self) -> None:
+        if self._gathering is not None and not self._gathering.done():
+            self._gathering.set_result(None)
 
 
 class Client:
@@ -93,15 +120,8 @@ class Client:
         self.timeouts = timeouts or Timeouts()
         self._new_id = new_id
         self._now = now
-        transport = AiohttpTransport()
-        transport.client = lambda: _session(transport)
-        connect = self.timeouts.connect
-        self._http = httpx.AsyncClient(
-            transport=transport,
-            follow_redirects=False,
-            timeout=httpx.Timeout(None, connect=connect, pool=connect),
-            headers={"User-Agent": "parley"},
-        )
+        self._tls = httpx.create_ssl_context()  # at the start: reading the certificates blocks
+        self._http: aiohttp.ClientSession | None = None
 
     @asynccontextmanager
     async def request(
@@ -119,20 +139,11 @@ class Client:
         knows, and `Unreachable`, `TimedOut`, `ServerFailed`, `WrongAddress`.
         """
         deadline = asyncio.get_running_loop().time() + (limit or self.timeouts.first_byte)
-        request = self._http.build_request(
-            method,
-            server.url(path),
-            content=None if body is None else _encoded(body),
-            headers=self._headers(server, streamed=body is not None),
-        )
-        response = await self._send(request, server, deadline)
-        try:
+        async with await self._send(method, server, path, body, deadline) as response:
             reply = Response(response, server, deadline, self.timeouts.idle)
-            if response.status_code >= 300:
+            if response.status >= 300:
                 raise await self._failure(response, reply, str((body or {}).get("model", "")))
             yield reply
-        finally:
-            await response.aclose()
 
     async def document(self, server: Server, path: str, *, limit: float = 0) -> Any:
         """A JSON document. Raises as `request` does."""
@@ -145,7 +156,9 @@ class Client:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._http.aclose()
+        session, self._http = self._http, None
+        if session is not None:
+            await session.close()
 
     def _headers(self, server: Server, *, streamed: bool) -> dict[str, str]:
         headers = {"X-Client-Request-Id": self._new_id(), "Accept": "application/json"}
@@ -166,45 +179,59 @@ class Client:
             headers["OpenAI-Project"] = server.project
         return headers
 
-    async def _send(self, request: httpx.Request, server: Server, deadline: float) -> httpx.Response:
+    async def _send(
+        self, method: str, server: Server, path: str, body: Mapping[str, Any] | None, deadline: float
+    ) -> aiohttp.ClientResponse:
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._http.send(request, stream=True)
-        except TimeoutError:
-            raise TimedOut(f"{server.host}: no reply in time") from None
-        except (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError) as error:
+                return await self._session().request(
+                    method,
+                    server.url(path),
+                    data=None if body is None else _encoded(body),
+                    headers=self._headers(server, streamed=body is not None),
+                    allow_redirects=False,
+                )
+        except (aiohttp.ClientError, ValueError) as error:
             # ValueError: aiohttp found a password for the host in ~/.netrc, and we bring a key
             raise _broken(error, server) from error
+        except TimeoutError:
+            raise TimedOut(f"{server.host}: no reply in time") from None
+        except OSError as error:
+            raise _broken(error, server) from error
 
-    async def _failure(self, response: httpx.Response, reply: Response, model: str) -> ParleyError:
+    def _session(self) -> aiohttp.ClientSession:
+        # aiohttp reads proxies and ~/.netrc with each request, so it is asked to only where there is a proxy.
+        if self._http is None:
+            connect = self.timeouts.connect
+            self._http = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=0, ttl_dns_cache=60, keepalive_timeout=30, ssl=self._tls
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": "parley"},
+                timeout=aiohttp.ClientTimeout(connect=connect, sock_connect=connect),
+                trust_env=bool(getproxies()),
+            )
+        return self._http
+
+    async def _failure(self, response: aiohttp.ClientResponse, reply: Response, model: str) -> ParleyError:
         server = reply.server
         hide = redaction(server.key.get_secret_value() if server.key else "")
-        if response.status_code < 400:
+        if response.status < 400:
             target = re.sub(r"[?#].*", "", response.headers.get("location", ""))[:200]
-            return WrongAddress(f"{server.host}: {response.status_code}, redirects to {hide(target)}")
+            return WrongAddress(f"{server.host}: {response.status}, redirects to {hide(target)}")
         body = b""
         try:
             while len(body) < _ERROR_LIMIT and (piece := await reply.piece()):
                 body += piece
         except ParleyError as broken:  # the status alone says enough
             body = body or str(broken).encode()
-        given = report(response.status_code, body[:_ERROR_LIMIT], hide)
+        given = report(response.status, body[:_ERROR_LIMIT], hide)
         wait = retry_after(response.headers, self._now())
         error = failure(given, server.host, model=model, retry_after=wait)
         if response.headers.get("x-should-retry") == "false":
             error.values["final"] = 1
         return error
-
-
-def _session(transport: AiohttpTransport) -> aiohttp.ClientSession:
-    # aiohttp reads proxies and ~/.netrc with each request, so it is asked to only where there is a proxy.
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=0, ttl_dns_cache=60, keepalive_timeout=30, ssl=transport.ssl_context
-        ),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=bool(getproxies()),
-    )
 
 
 def _encoded(body: Mapping[str, Any]) -> bytes:
@@ -213,23 +240,19 @@ def _encoded(body: Mapping[str, Any]) -> bytes:
 
 
 def _broken(error: Exception, server: Server) -> ParleyError:
-    """The error that a failed connection stands for.
-
-    The transport takes a refused and a dropped connection for a time-out, so its cause is looked at.
-    """
-    cause = error.__cause__ if isinstance(error.__cause__, aiohttp.ClientError) else error
-    match cause:
+    """The error that a failed connection stands for."""
+    match error:
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
-            return Unreachable(f"{server.host}: no secure connection: {type(cause).__name__}", final=1)
+            return Unreachable(f"{server.host}: no secure connection: {type(error).__name__}", final=1)
         case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
             return Unreachable(f"{server.host}: the proxy does not let us through")
         case aiohttp.ClientConnectorError():
-            return Unreachable(f"{server.host}: {cause.strerror or type(cause).__name__}")
+            return Unreachable(f"{server.host}: {error.strerror or type(error).__name__}")
         case aiohttp.ServerTimeoutError():
             return Unreachable(f"{server.host}: no connection in time")
         case aiohttp.InvalidURL() | ValueError():
             return Unreachable(
-                f"{server.host}: {type(cause).__name__}; is there a password in ~/.netrc?", final=1
+                f"{server.host}: {type(error).__name__}; is there a password in ~/.netrc?", final=1
             )
         case _:
-            return ServerFailed(f"{server.host}: the connection broke: {type(cause).__name__}")
+            return ServerFailed(f"{server.host}: the connection broke: {type(error).__name__}")

@@ -12,6 +12,8 @@ from bot.endpoints.report import Report
 _DROPPABLE = (
     "temperature",
     "top_p",
+    "presence_penalty",
+    "frequency_penalty",
     "max_tokens",
     "max_completion_tokens",
     "stop",
@@ -73,6 +75,8 @@ class ChatRequest:
     max_tokens: int | None = None
     reasoning_effort: str = ""
     stop: tuple[str, ...] = ()
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,8 @@ def compose(request: ChatRequest, model: str, quirks: Quirks) -> dict[str, Any]:
         quirks.limit_field: request.max_tokens,
         "temperature": request.temperature,
         "top_p": request.top_p,
+        "presence_penalty": request.presence_penalty,
+        "frequency_penalty": request.frequency_penalty,
         "stop": list(request.stop) or None,
         "reasoning_effort": request.reasoning_effort or None,
     }

@@ -7,13 +7,11 @@ whatever the headers say. Lines end at CR, LF and CRLF alone, so U+2028 inside o
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 EVENT_LIMIT = 64 * 1024 * 1024
 """Bytes of one event; an image in base64 is several megabytes on one line."""
 
-_LINE_END = re.compile(rb"\r\n|\r|\n")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -34,7 +32,7 @@ class Decoder:
 
     def __init__(self, limit: int = EVENT_LIMIT) -> None:
         self._limit = limit
-        self._line = bytearray()
+        self._line = bytearray()  # the line that has begun
         self._after_cr = False
         self._first = True
         self._name = ""
@@ -45,14 +43,19 @@ class Decoder:
         """The events that `chunk` completes. Raises `EventTooLong`."""
         found: list[Event] = []
         # A CR ends its line at once; an LF that comes with the next bytes still belongs to it.
-        start = 1 if self._after_cr and chunk.startswith(b"\n") else 0
+        if self._after_cr and chunk:
+            chunk = chunk.removeprefix(b"\n")
+            self._after_cr = False
         if chunk:
             self._after_cr = chunk.endswith(b"\r")
-        for end in _LINE_END.finditer(chunk, start):
-            self._line += chunk[start : end.start()]
-            start = end.end()
-            self._end_line(found)
-        self._line += chunk[start:]
+            lines = chunk.splitlines()  # of bytes: at CR, LF and CRLF alone
+            rest = b"" if chunk.endswith((b"\n", b"\r")) else lines.pop()
+            if lines and self._line:
+                lines[0] = bytes(self._line + lines[0])
+                self._line.clear()
+            for line in lines:
+                self._end_line(line, found)
+            self._line += rest
         if len(self._line) + self._size > self._limit:
             raise EventTooLong(f"an event of more than {self._limit} bytes")
         return found
@@ -60,13 +63,12 @@ class Decoder:
     def close(self) -> list[Event]:
         """What is left when the stream has ended."""
         found: list[Event] = []
-        self._end_line(found)
+        self._end_line(bytes(self._line), found)
+        self._line.clear()
         self._dispatch(found)
         return found
 
-    def _end_line(self, found: list[Event]) -> None:
-        line = bytes(self._line)
-        self._line.clear()
+    def _end_line(self, line: bytes, found: list[Event]) -> None:
         if self._first:
             line, self._first = line.removeprefix(_BOM), False
         if not line:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from aiogram.types import Update
+from aiogram.types import ChatMemberRestricted, Update
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +20,7 @@ from adapters.telegram.parse import (
     Meaning,
     Moved,
     Pressed,
+    Standing,
     lane,
     merged,
     parse,
@@ -158,14 +159,14 @@ NOT_FOR_US = {
         "edited_channel_post",
         {"message_id": 1, "chat": CHANNEL, "date": 1, "edit_date": 2, "text": "news"},
     ),
-    "we were blocked": (
+    "a channel took us in": (
         "my_chat_member",
         {
-            "chat": PRIVATE,
+            "chat": CHANNEL,
             "from": ANN,
             "date": 1,
-            "old_chat_member": {"status": "member", "user": BOT},
-            "new_chat_member": {"status": "kicked", "user": BOT, "until_date": 0},
+            "old_chat_member": {"status": "left", "user": BOT},
+            "new_chat_member": {"status": "member", "user": BOT},
         },
     ),
     "a result was chosen": ("chosen_inline_result", {"result_id": "1", "from": ANN, "query": "why"}),
@@ -180,6 +181,49 @@ NOT_FOR_US = {
 def test_what_is_not_for_us_means_nothing(name: str) -> None:
     kind, document = NOT_FOR_US[name]
     assert meaning(document, kind) is None
+
+
+MEMBER: dict[str, Any] = {"status": "member"}
+GONE: dict[str, Any] = {"status": "left"}
+KICKED: dict[str, Any] = {"status": "kicked", "until_date": 0}
+RIGHTS = [name for name in ChatMemberRestricted.model_fields if name.startswith("can_")]
+
+
+def restricted(*rights: str, is_member: bool = True) -> dict[str, Any]:
+    given = {right: right in rights for right in RIGHTS}
+    return {"status": "restricted", "is_member": is_member, "until_date": 0, **given}
+
+
+@pytest.mark.parametrize(
+    ("chat", "old", "new", "change"),
+    [
+        (PRIVATE, MEMBER, KICKED, "blocked"),
+        (PRIVATE, KICKED, MEMBER, "unblocked"),
+        (GROUP, GONE, MEMBER, "added"),
+        (GROUP, KICKED, restricted("can_send_messages"), "added"),
+        (GROUP, MEMBER, GONE, "removed"),
+        (GROUP, restricted(), restricted(is_member=False), "removed"),
+        (GROUP, MEMBER, restricted(), "muted"),
+        (GROUP, restricted(), MEMBER, "unmuted"),
+        (GROUP, MEMBER, restricted("can_send_messages"), None),
+        (GROUP, MEMBER, MEMBER, None),
+        (PRIVATE, MEMBER, MEMBER, None),
+    ],
+)
+def test_a_change_of_our_own_place_is_told_apart(
+    chat: dict[str, Any], old: dict[str, Any], new: dict[str, Any], change: Any
+) -> None:
+    document = {
+        "chat": chat,
+        "from": ANN,
+        "date": 1,
+        "old_chat_member": {**old, "user": BOT},
+        "new_chat_member": {**new, "user": BOT},
+    }
+    kind = "private" if chat is PRIVATE else "group"
+    place = Place("telegram", "77", str(chat["id"]), kind=kind)  # type: ignore[arg-type]
+    expected = change and Standing(change, place, Person("5", "Ann Lee", "zh-hans"))
+    assert meaning(document, "my_chat_member") == expected
 
 
 def test_a_kind_of_update_from_the_future_means_nothing() -> None:

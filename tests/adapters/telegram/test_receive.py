@@ -271,8 +271,9 @@ async def test_who_has_too_much_waiting_is_told_so_once(
     telegram: TelegramSimulator, ann: Person, chat: Chat
 ) -> None:
     async with running(telegram, ear=Ear(Busy("Too much waits already."))):
-        await ann.says(chat, "hello")
-        await chat.shows("Too much waits already.")
+        asked = await ann.says(chat, "hello")
+        told = await chat.shows("Too much waits already.")
+        assert told.reply_to == asked.id, "several may have been refused"
         await confirmed(telegram)
     assert chat.said == ["Too much waits already."]
 
@@ -322,8 +323,9 @@ async def test_in_a_group_that_moved_answers_go_to_where_it_is(
         await confirmed(telegram)
     busy = Ear(Busy("Too much waits already."))
     async with running(telegram, store=store, ear=busy):  # another process, which only the store can tell
-        await ann.says(new, "@parley_bot hi")
-        await new.shows("Too much waits already.")
+        asked = await ann.says(new, "@parley_bot hi")
+        told = await new.shows("Too much waits already.")
+        assert told.reply_to == asked.id
 
 
 # --- downloads ---------------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from itertools import pairwise
+from contextlib import suppress
+from itertools import groupby, pairwise
 from typing import Any, TypeVar
 
 import pytest
@@ -31,7 +32,7 @@ from bot.api import (
     Unavailable,
 )
 from tests.adapters.memory_store import MemoryJournal, MemoryStore
-from tests.simulators.telegram import Chat, Flood, TelegramSimulator, telegram_simulator
+from tests.simulators.telegram import Chat, Flood, Shown, TelegramSimulator, telegram_simulator
 
 # The library warns of itself whenever it makes a RetryAfter.
 pytestmark = pytest.mark.filterwarnings("ignore:.*retry_after")
@@ -141,6 +142,7 @@ class Stage:
         *,
         reply_to: int | None = None,
         thread: str = "",
+        now: Chat | None = None,
     ) -> TelegramReply:
         kind = "private" if chat.private else "group"
         place = Place("telegram", "7000000001", str(chat.id), thread, kind)  # type: ignore[arg-type]
@@ -150,6 +152,7 @@ class Stage:
             journal or MemoryJournal(),
             outbox=self.outbox,
             store=self.store,
+            chat=str(now.id) if now else "",
             reply_to=reply_to,
             moved=self._moved,
             clock=self.time,
@@ -402,6 +405,106 @@ async def test_a_long_caption_follows_and_a_refused_picture_goes_as_a_file(stage
     ]
 
 
+# --- images that follow one another ---------------------------------------------------------------------------
+
+
+def image(caption: str = "", *, mime: str = "image/png", data: bytes = PNG) -> Media:
+    return Media("image", mime, data, caption)
+
+
+def shown(chat: Chat) -> list[str]:
+    """What stands in the chat: texts, and albums as `[kind kind]`."""
+    found: list[str] = []
+    for _, group in groupby(chat.from_bot, key=lambda m: m.album or m.id):
+        posts = list(group)
+        kinds = " ".join(post.media.kind for post in posts if post.media)
+        found.append(f"[{kinds}]" if kinds else posts[0].text)
+    return found
+
+
+async def test_images_that_follow_one_another_are_an_album_between_texts(stage: Stage) -> None:
+    chat, journal = stage.group(), MemoryJournal()
+    question = await stage.ann.says(chat, "@parley_bot draw")
+    reply = stage.reply(chat, journal, reply_to=question.id)
+    for part in (image("one"), Status("drawing"), image("two"), image()):
+        await reply.send(part)
+    await reply.send(Text("These are three."))
+    await reply.send(image("last"))
+    await stage.end(reply, RETRY)
+    assert shown(chat) == ["[photo photo photo]", "These are three.", "[photo]"]
+    assert [m.text for m in chat.from_bot] == ["one", "two", "", "These are three.", "last"]
+    assert chat.from_bot[0].reply_to == question.id
+    assert stage.telegram.counts["sendMediaGroup"] == 1
+    numbers = [str(m.id) for m in chat.from_bot]
+    assert journal.posts == [f"media:{','.join(numbers[:3])}", numbers[3], f"media:{numbers[4]}"]
+    assert chat.last.buttons == ["Retry"]
+
+
+async def test_an_album_has_ten_images_at_most_and_files_have_their_own(stage: Stage) -> None:
+    chat = stage.private()
+    reply = stage.reply(chat)
+    svg = image(mime="image/svg+xml", data=b"<svg/>")
+    for part in (*[image()] * 11, svg, svg, image()):
+        await reply.send(part)
+    await stage.end(reply)
+    assert shown(chat) == [f"[{' '.join(['photo'] * 10)}]", "[photo]", "[document document]", "[photo]"]
+
+
+async def test_a_long_caption_follows_its_album_and_an_album_has_no_buttons(stage: Stage) -> None:
+    chat = stage.private()
+    reply = stage.reply(chat)
+    await reply.send(image("short"))
+    await reply.send(image("long " * 300))
+    await stage.end(reply, RETRY)
+    assert [m.text for m in chat.from_bot] == ["short", "", ("long " * 300).strip()]
+    again = stage.reply(chat)
+    await again.send(image())
+    await again.send(image())
+    await stage.end(again, RETRY)
+    assert stage.telegram.refused() == []
+
+
+async def test_an_image_that_telegram_refuses_does_not_take_its_album_along(stage: Stage) -> None:
+    chat = stage.private()
+    reply = stage.reply(chat)
+    await reply.send(image("fine"))
+    await reply.send(image("odd", data=b"no picture at all"))
+    await stage.end(reply)
+    assert [(m.text, m.media.kind) for m in chat.from_bot if m.media] == [
+        ("fine", "photo"),
+        ("odd", "document"),
+    ]
+
+
+async def test_an_album_waits_for_as_long_as_telegram_asks(stage: Stage) -> None:
+    chat = stage.private()
+    stage.telegram.fail("sendMediaGroup", 1, 429, "Too Many Requests", {"retry_after": 9})
+    reply = stage.reply(chat)
+    await reply.send(image())
+    await reply.send(image())
+    await stage.end(reply)
+    assert shown(chat) == ["[photo photo]"]
+
+
+@pytest.mark.parametrize("dies_at", range(6))
+async def test_after_a_cut_the_second_attempt_leaves_one_album(stage: Stage, dies_at: int) -> None:
+    chat, journal = stage.private(), MemoryJournal()
+
+    async def draw(journal: MemoryJournal) -> None:
+        reply = stage.reply(chat, journal)
+        for part in (image("one"), image("two"), Notice("x", text="Between."), image("three"), image("four")):
+            await stage.time.through(reply.send(part))
+        await stage.end(reply, RETRY)
+
+    stage.wire.dies_at = dies_at
+    with suppress(Unavailable):
+        await draw(journal)
+    stage.wire.dies_at = -1
+    await draw(MemoryJournal(2, journal.posts))
+    assert shown(chat) == ["[photo photo]", "Between.", "[photo photo]"]
+    assert [m.text for m in chat.from_bot] == ["one", "two", "Between.", "three", "four"]
+
+
 # --- faults --------------------------------------------------------------------------------------------------
 
 
@@ -516,6 +619,50 @@ async def test_a_group_that_became_a_supergroup_is_answered_there(stage: Stage) 
     await stage.end(reply)
     assert new.said == ["Said before the group moved, and after."]
     assert stage.moves == [(str(chat.id), str(new.id))]
+
+
+async def alike(stage: Stage, chat: Chat, number: int) -> Shown:
+    """Another answer of ours, in the chat that has this number."""
+    while not chat.from_bot or chat.last.id < number:
+        await stage.reply(chat).send(Notice("x", text="Another answer."))
+    assert chat.last.id == number
+    return chat.last
+
+
+async def test_where_a_group_has_moved_no_message_with_an_old_number_is_touched(stage: Stage) -> None:
+    chat = stage.group()
+    question = await stage.ann.says(chat, "@parley_bot speak")
+    reply = stage.reply(chat, reply_to=question.id)
+    await reply.send(Status("thinking", (STOP,)))
+    await stage.stream(reply, "Said before the group moved,", every=5)
+    old = chat.last
+    new = await stage.ann.migrates(chat)
+    other = await alike(stage, new, old.id)
+    await reply.send(Text(" and after."))
+    await stage.end(reply, RETRY)
+    assert (other.text, other.edits) == ("Another answer.", [])
+    assert new.last.text == "Said before the group moved, and after."
+    assert new.last.reply_to is None, "the question's number is another message's here"
+    assert new.last.buttons == ["Retry"]
+
+
+async def test_a_second_attempt_knows_which_posts_stand_in_the_chat_that_is_left(stage: Stage) -> None:
+    chat, journal = stage.group(), MemoryJournal()
+    await stage.stream(stage.reply(chat, journal), "Said before the group moved,", every=5)
+    new = await stage.ann.migrates(chat)
+    other = await alike(stage, new, chat.last.id)
+    second = stage.reply(chat, again := MemoryJournal(2, journal.posts), now=new)
+    await second.send(Text("Said after it."))
+    await second.send(image())
+    await second.send(Notice("x", text="A word of ours."))
+    await stage.end(second)
+    assert (other.text, other.edits, other.deleted) == ("Another answer.", [], False)
+    posts = [f"{new.from_bot[-3].id}@{new.id}", f"media:{new.from_bot[-2].id}@{new.id}"]
+    assert again.posts[1:3] == posts
+    third = stage.reply(chat, MemoryJournal(3, again.posts), now=new)
+    await third.send(Text("Said in the end."))
+    await stage.end(third)
+    assert new.said[-2:] == ["Another answer.", "Said in the end."]
 
 
 # --- a second attempt ----------------------------------------------------------------------------------------

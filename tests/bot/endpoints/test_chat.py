@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import pytest
@@ -40,16 +41,72 @@ def said(deltas: list[Delta]) -> str:
     return "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
 
 
+def ask_of(client: Client, server: Server) -> AsyncGenerator[Delta]:
+    return ChatEndpoint(client, server, Catalogue()).ask(REQUEST, "small")
+
+
 # --- dialects
 
 
-async def test_an_answer_comes_in_pieces_and_ends_with_its_usage(chat: ChatEndpoint) -> None:
-    assert await ask(chat) == [
-        TextDelta("one"),
-        TextDelta(" two"),
-        TextDelta(" three"),
-        Finish("stop", Usage(3, 3), "small"),
-    ]
+async def test_an_answer_comes_in_pieces_and_ends_with_its_usage(
+    chat: ChatEndpoint, endpoint: EndpointSimulator
+) -> None:
+    read = asyncio.Event()
+    endpoint.script(say(["one", " two three"], gates=[read, read]))
+    read.set()
+    deltas = await ask(chat)
+    assert said(deltas) == "one two three"
+    assert deltas[-1] == Finish("stop", Usage(3, 3), "small")
+
+
+async def test_words_that_come_close_behind_one_another_are_one_piece(
+    endpoint: EndpointSimulator, server: Server
+) -> None:
+    begun, rest = asyncio.Event(), asyncio.Event()
+    begun.set()
+    endpoint.script(say(["first", " second", " third", " fourth"], gates=[begun, rest, rest, rest]))
+    client = Client(Timeouts(sip=3600))
+    try:
+        async with asyncio.timeout(10), aclosing(ask_of(client, server)) as deltas:
+            assert await anext(deltas) == TextDelta("first"), "the first words wait for nothing"
+            rest.set()
+            # The end of the body ends every wait for more.
+            assert await anext(deltas) == TextDelta(" second third fourth")
+            assert await anext(deltas) == Finish("stop", Usage(3, 4), "small")
+    finally:
+        await client.close()
+
+
+async def test_words_that_come_slowly_come_at_once(endpoint: EndpointSimulator, server: Server) -> None:
+    gates = [asyncio.Event() for _ in range(3)]
+    endpoint.script(say(["first", " second", " third"], gates=gates))
+    client = Client(Timeouts(sip=0.001))
+    try:
+        async with asyncio.timeout(10), aclosing(ask_of(client, server)) as deltas:
+            for gate, word in zip(gates, ["first", " second", " third"], strict=True):
+                gate.set()
+                assert await anext(deltas) == TextDelta(word)
+    finally:
+        await client.close()
+
+
+async def test_leaving_does_not_wait_for_more_words(endpoint: EndpointSimulator, server: Server) -> None:
+    begun = asyncio.Event()
+    begun.set()
+    endpoint.script(say(["first", " second"], gates=[begun, asyncio.Event()]))
+    client = Client(Timeouts(sip=3600))
+    try:
+        asked = ask_of(client, server)
+        await anext(asked)
+        waiting = asyncio.create_task(anext(asked))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        async with asyncio.timeout(10):
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            await endpoint.requests[0].closed.wait()
+    finally:
+        await client.close()
 
 
 @pytest.mark.parametrize("name", ANSWERS)

@@ -26,7 +26,7 @@ async def get_me(sim: TelegramSimulator, p: dict[str, Any], files: Files) -> dic
         | {
             "can_join_groups": True,
             "can_read_all_group_messages": not sim.privacy,
-            "supports_inline_queries": True,
+            "supports_inline_queries": sim.inline,
             "can_connect_to_business": False,
             "has_main_web_app": False,
             "has_topics_enabled": False,

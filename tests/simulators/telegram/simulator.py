@@ -60,6 +60,7 @@ class TelegramSimulator(Faults):
 
     `privacy` is the bot's privacy mode in groups. `flood` is None until a test sets a `Flood`. `backoff` gives
     the webhook's seconds between tries. `answer_seconds` is how long a pressed button waits.
+    `inline` is whether inline mode was allowed with @BotFather.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class TelegramSimulator(Faults):
         self.flood: Flood | None = None
         self.answer_seconds = 60.0
         self.rich = False
+        self.inline = True
         self.files = Files(clock)
         self.people: dict[int, Person] = {}
         self.chats: dict[int, Chat] = {}
