@@ -11,8 +11,10 @@ import pytest
 from bot.errors import SettingsError
 from bot.i18n import LANGUAGES
 from bot.roles import FIRST, Roles
+from bot.roles.role import CATEGORIES
 
 DAY = dt.date(2026, 3, 1)
+GUIDE = (Path(__file__).parents[2] / "docs" / "roles.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -35,17 +37,20 @@ def framed(roles: Roles, role_id: str, *, language: str = "en", user: str = "Ann
 # --- the shipped ones ---------------------------------------------------------------------------------------
 
 
-def test_the_assistant_comes_first_and_seven_others_follow(roles: Roles) -> None:
-    ids = [role.id for role in roles.all()]
-    assert ids[0] == FIRST
-    assert set(ids) >= {"translator", "coder", "writer", "teacher", "summarizer", "travel", "chef"}
+def test_the_assistant_comes_first_and_many_others_follow_by_category(roles: Roles) -> None:
+    assert len(roles.all()) >= 30
+    assert roles.all()[0].id == FIRST
+    places = [CATEGORIES.index(role.category) for role in roles.all()]
+    assert places == sorted(places)
+    assert {role.category for role in roles.all()} == set(CATEGORIES) - {"own", "shared", "house"}
 
 
 def test_every_shipped_role_speaks_every_language(roles: Roles) -> None:
     for role in roles.all():
         for texts in (role.names, role.descriptions, role.prompts, role.greetings):
             assert set(texts) == set(LANGUAGES), role.id
-        assert role.emoji
+            assert texts["en"] not in (texts["zh-Hans"], texts["zh-Hant"]), role.id
+        assert len(set(role.prompts.values())) == len(LANGUAGES), role.id
         assert role.model == ""  # names of models live in configuration only
 
 
@@ -54,6 +59,25 @@ def test_every_prompt_has_the_same_placeholders_in_every_language(roles: Roles) 
         found = {frozenset(re.findall(r"\{\w+\}", prompt)) for prompt in role.prompts.values()}
         assert len(found) == 1, role.id
         assert "{language}" in next(iter(found))
+
+
+def test_no_two_roles_look_alike(roles: Roles) -> None:
+    emoji = [role.emoji for role in roles.all()]
+    assert len(set(emoji)) == len(emoji)
+    assert all(emoji)
+
+
+@pytest.mark.parametrize(("language", "characters"), [("zh-Hans", "gb2312"), ("zh-Hant", "big5")])
+def test_each_chinese_keeps_to_its_characters(roles: Roles, language: str, characters: str) -> None:
+    for role in roles.all():
+        for texts in (role.names, role.descriptions, role.prompts, role.greetings):
+            assert texts[language].encode(characters), role.id
+
+
+def test_a_list_of_roles_is_short_enough_for_a_phone(roles: Roles) -> None:
+    for role in roles.all():
+        assert max(len(name) for name in role.names.values()) <= 24, role.id
+        assert max(len(prompt) for prompt in role.prompts.values()) <= 1600, role.id
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -74,6 +98,22 @@ def test_no_name_and_no_alias_means_two_roles(roles: Roles) -> None:
     for label, owner in labels:
         owners.setdefault(label, set()).add(owner)
     assert [label for label, those in owners.items() if len(those) > 1] == []
+
+
+def test_the_guide_lists_the_shipped_roles(roles: Roles) -> None:
+    listed = re.findall(r"^\| (\S+) \| (.+?) \| `(.+?)` \| (.+?) \|$", GUIDE, re.MULTILINE)
+    shipped = [
+        (r.emoji, " · ".join(dict.fromkeys(r.name(tag) for tag in LANGUAGES)), r.id, r.description("en"))
+        for r in roles.all()
+    ]
+    assert listed == shipped
+
+
+def test_the_guides_example_is_a_file_of_roles(tmp_path: Path) -> None:
+    (example,) = re.findall(r"^```toml\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+    found = own(tmp_path, example)
+    assert [role.id for role in found.all()[-2:]] == ["concierge", "support"]
+    assert "2026-03-01" in framed(found, "support", language="zh-Hant")
 
 
 # --- the prompt ---------------------------------------------------------------------------------------------
@@ -210,6 +250,24 @@ def test_a_faulty_file_is_refused_with_a_line_for_each_fault(
     lines = str(caught.value).splitlines()
     assert all(line.startswith("ROLES_FILE: ") for line in lines)
     assert [fault in line for fault, line in zip(faults, lines, strict=True)] == [True] * len(faults)
+
+
+def test_the_file_is_read_again_and_a_fault_in_it_changes_nothing(tmp_path: Path) -> None:
+    roles = own(tmp_path, "[pirate]\nprompt='Arr.'")
+    (tmp_path / "roles.toml").write_text("[sailor]\nprompt='Ahoy.'", encoding="utf-8")
+    roles.reload()
+    assert (roles.get("pirate"), roles.find("Sailor")) == (None, roles.get("sailor"))
+    (tmp_path / "roles.toml").write_text("[sailor]\nprompt=1", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"ROLES_FILE: sailor\.prompt"):
+        roles.reload()
+    assert roles.find("Sailor") is not None
+
+
+def test_the_operators_roles_are_the_houses_unless_they_say_otherwise(tmp_path: Path) -> None:
+    roles = own(tmp_path, "[a]\nprompt='a'\n[b]\nprompt='b'\ncategory='play'")
+    assert [role.category for role in roles.all()[-2:]] == ["house", "play"]
+    with pytest.raises(SettingsError, match="category"):
+        own(tmp_path, "[a]\nprompt='a'\ncategory='toys'")
 
 
 def test_a_file_that_is_absent_or_not_text_is_refused(tmp_path: Path) -> None:
