@@ -129,7 +129,7 @@ class Slack:
             return SilentReply()
         if incoming.id.startswith(WHISPERED):
             return WhisperReply(self._clients, incoming, journal, store=self._host.store, sleep=self._sleep)
-        return SlackReply(self._clients, incoming, journal, sleep=self._sleep)
+        return SlackReply(self._clients, self._people, incoming, journal, sleep=self._sleep)
 
     async def fetch(self, attachment: Attachment) -> bytes:
         """Download an attachment of at most 20 MB. Raises `Gone`, `Unavailable`."""

@@ -10,6 +10,7 @@ from adapters._draft import Later, Missing, NoPreview, Stage
 from adapters.slack import files, rendering
 from adapters.slack.client import Client, Clients
 from adapters.slack.messages import Messages, Post
+from adapters.slack.people import People
 from adapters.slack.rendering import Block
 from adapters.slack.status import Status
 from adapters.slack.stream import Dropped, Forbidden, begin, end
@@ -33,7 +34,7 @@ class SlackPosts:
     limit = rendering.TEXT_LIMIT
     previews = False
 
-    def __init__(self, clients: Clients, message: Incoming, status: Status) -> None:
+    def __init__(self, clients: Clients, people: People, message: Incoming, status: Status) -> None:
         self.growing: list[Block] = []
         """The buttons under a message that grows by updates. In a stream Slack has a button of its own."""
         self.last: list[Block] = []
@@ -43,6 +44,7 @@ class SlackPosts:
         self.tried = asyncio.Event()
         """Set when a text has been shown, or could not be."""
         self._messages = Messages(clients, message)
+        self._people = people
         self._message = message
         self._chat = message.place.chat
         self._status = status
@@ -166,7 +168,8 @@ class SlackPosts:
         if not begun.strip():
             raise Later(_HELD)
         try:
-            stream = await begin(client, self._message, begun)
+            team = await self._people.team(client, self._message.person.id)
+            stream = await begin(client, self._message, team, begun)
         except (Forbidden, Later):  # twenty streams may be begun in a minute; a message is cheaper
             if not client.allows("updates"):
                 raise Later(_HELD) from None

@@ -14,6 +14,7 @@ from adapters.slack import rendering
 from adapters.slack.client import Clients, Refused
 from adapters.slack.files import COMMENT_LIMIT, TOGETHER
 from adapters.slack.orphans import orphans
+from adapters.slack.people import People
 from adapters.slack.posts import SlackPosts
 from adapters.slack.rendering import Block
 from adapters.slack.status import Status as Shown
@@ -46,6 +47,7 @@ class SlackReply:
     def __init__(
         self,
         clients: Clients,
+        people: People,
         message: Incoming,
         journal: Journal,
         *,
@@ -53,7 +55,7 @@ class SlackReply:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._shown = Shown(message, left=journal.attempt > 1)
-        self._posts = SlackPosts(clients, message, self._shown)
+        self._posts = SlackPosts(clients, people, message, self._shown)
         self._message = message
         self._journal = journal
         self._ledger = Ledger(journal, self._posts)

@@ -97,10 +97,11 @@ class Stream:
             raise Dropped(error.error) from None
 
 
-async def begin(client: Client, message: Incoming, text: str) -> Stream:
+async def begin(client: Client, message: Incoming, team: str, text: str) -> Stream:
     """Begin a stream in the thread of `message`. Raises `Forbidden`, `Later`, `Gone`, `Unavailable`.
 
-    In a channel the one who asked sees the words come, the others the beginning and then the whole answer.
+    `team` is the workspace of the one who asked: another company's in a shared channel. In a channel they see the
+    words come, the others the beginning and then the whole answer.
     """
     place = message.place
     if not place.thread or not client.allows(_name(place.chat)):
@@ -111,7 +112,7 @@ async def begin(client: Client, message: Incoming, text: str) -> Stream:
             channel=place.chat,
             thread_ts=place.thread,
             markdown_text=text,
-            recipient_team_id=place.account,
+            recipient_team_id=team,
             recipient_user_id=message.person.id,
         )
     except Refused as error:

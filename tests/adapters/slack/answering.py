@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.slack.client import Clients
+from adapters.slack.people import People
 from adapters.slack.reply import SlackReply
 from adapters.slack.settings import Credentials
 from bot.api import Incoming, Journal, Person, Place, ReplyPart
@@ -65,7 +66,12 @@ class Office:
     def reply(self, incoming: Incoming, journal: Journal | None = None) -> SlackReply:
         """A reply by an adapter of its own."""
         return SlackReply(
-            self.clients, incoming, journal or MemoryJournal(), clock=self.time, sleep=self.time.sleep
+            self.clients,
+            People(self.store),
+            incoming,
+            journal or MemoryJournal(),
+            clock=self.time,
+            sleep=self.time.sleep,
         )
 
     def methods(self) -> list[str]:

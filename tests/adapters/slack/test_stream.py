@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from adapters.slack.stream import AGE
-from bot.api import End, Notice, Option, Text, Unavailable
+from bot.api import End, Incoming, Notice, Option, Person, Place, Text, Unavailable
 from tests.adapters.memory_store import MemoryJournal
 from tests.adapters.slack.answering import Office, joined, office, say, whole
 from tests.simulators.slack import Thread
@@ -316,3 +316,17 @@ async def test_twenty_five_answers_at_once_do_not_mix(acme: Office) -> None:
     for number, (asked, _) in enumerate(questions):
         assert asked.thread.visible() == [f"begin{number} middle{number} end{number}"]
         assert whole(asked.thread)
+
+
+async def test_somebody_of_another_company_sees_the_words_come_too() -> None:
+    async with office() as here:
+        globex = here.slack.add_team("Globex", installed=False)
+        cleo = here.slack.person("Cleo", team=globex)
+        shared = here.slack.channel("shared", [here.ann, cleo])
+        question = await cleo.says(shared, f"{here.slack.mention} hello")
+        place = Place("slack", here.slack.team.id, shared.id, question.ts, "group", discussion=True)
+        reply = here.reply(Incoming(question.ts, place, Person(cleo.id, "Cleo"), "hello"))
+        await say(reply, Text("Good morning."), End())
+        (begun,) = here.slack.called("chat.startStream")
+        assert begun["recipient_team_id"] == globex.id
+        assert shared.thread(question.ts).visible()[-1] == "Good morning."
