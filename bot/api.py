@@ -135,12 +135,13 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A finished image, recording, video or file to post."""
+    """A finished image, recording, video or file to post. `name` is what a file is called when it is kept."""
 
     kind: Literal["image", "audio", "video", "file"]
     mime: str
     data: bytes = field(repr=False)
     caption: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,9 +230,13 @@ class Gone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The message is on disk and will be answered. `ref` is the reference id of every log line about it."""
+    """The message is on disk and will be answered. `ref` is the reference id of every log line about it.
+
+    `behind` is how many messages of its conversation are to be answered first: a person may be shown that it waits.
+    """
 
     ref: str
+    behind: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import gc
 import os
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -17,10 +17,17 @@ from redis.asyncio import Redis
 
 from bot import embedded, keys, settings, telemetry
 from bot.access import Access, AccessSettings
-from bot.api import Adapter, Host, Person, Place, Store, Submit
+from bot.api import Adapter, Host, Overview, Person, Place, Store, Submit
 from bot.commands import Registry
+from bot.commands.admin import Admins
 from bot.commands.basics import Basics, help_for
 from bot.commands.choices import Choices
+from bot.commands.money import Money
+from bot.commands.personal import Personal
+from bot.commands.roles import RoleCommands
+from bot.commands.settings import Preferences
+from bot.commands.talk import Talk
+from bot.delivery import Delivery
 from bot.demo import Demo, local_server
 from bot.dialogue import Dialogue
 from bot.endpoints.settings import EndpointSettings
@@ -28,18 +35,29 @@ from bot.errors import SettingsError, StoreAway
 from bot.i18n import Catalogue
 from bot.inbox import Inbox
 from bot.intake import Intake
-from bot.middleware import Admission, Commands, Report
+from bot.limits import Limits, LimitSettings
+from bot.meter import Meter
+from bot.middleware import Admission, Commands, Flood, Report, Tracing
+from bot.overheard import Overheard
+from bot.overview import Accounts, Overviews
+from bot.prices import Prices
 from bot.profile import Profile, Profiles
+from bot.reloads import Reloads
 from bot.roles import Roles
+from bot.roles.casting import Casting
+from bot.roles.own import OwnRoles
 from bot.routing import Router
 from bot.server import Server
+from bot.sessions import Sessions
 from bot.settings import Block, DialogueSettings, Settings
 from bot.store import Feeds, RedisStore
 from bot.tokens import Tokens
+from bot.traces import Traces
+from bot.usage import Usages
 from bot.window import Windows
 from bot.worker import Worker
 
-CORE: tuple[type[Block], ...] = (EndpointSettings, DialogueSettings, AccessSettings, Settings)
+CORE: tuple[type[Block], ...] = (EndpointSettings, DialogueSettings, AccessSettings, LimitSettings, Settings)
 _log = structlog.get_logger(__name__)
 
 
@@ -59,8 +77,16 @@ def connected(environment: Mapping[str, str]) -> bool:
     return any(environment.get(name, "").strip() for name in names)
 
 
+async def nothing(place: Place, person: Person) -> Overview:
+    """Where no bot runs there is nothing to tell of it."""
+    return Overview()
+
+
 def configured(
-    environment: Mapping[str, str], store: Callable[[str], Store], access: Access
+    environment: Mapping[str, str],
+    store: Callable[[str], Store],
+    access: Access,
+    overview: Callable[[Place, Person], Awaitable[Overview]] = nothing,
 ) -> list[Adapter]:
     """The adapters whose credentials are set, each with its drawer. Raises `SettingsError`."""
 
@@ -74,7 +100,13 @@ def configured(
             if cls.name in found or (alone and any(not adapter.interactive for adapter in found.values())):
                 continue
             host = Host(
-                store(cls.name), running.http_host, running.http_port, running.public_url, alone, admits
+                store(cls.name),
+                running.http_host,
+                running.http_port,
+                running.public_url,
+                alone,
+                admits,
+                overview,
             )
             try:
                 adapter = cls.create(cls.Settings.load(environment), host)
@@ -92,6 +124,19 @@ class Duties:
     work: bool = True
     receive: bool = True
     interactive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Rooms:
+    """What the way in and the answering have in common."""
+
+    redis: Redis
+    names: keys.Keys
+    inbox: Inbox
+    router: Router
+    profiles: Profiles
+    access: Access
+    overheard: Overheard
 
 
 class App:
@@ -159,6 +204,7 @@ class App:
             names,
             lane_limit=self.settings.lane_limit,
             lease=self.settings.lease,
+            burst=self.dialogue_settings.burst,
         )
         feeds = Feeds(redis)
         stack.push_async_callback(feeds.close)
@@ -168,15 +214,17 @@ class App:
         def drawer(name: str) -> RedisStore:
             return RedisStore(redis, names, name, feeds, lease=self.settings.lease / 2, alone=bool(alone))
 
-        adapters = configured(self.environment, drawer, access)
-        for adapter in adapters:
-            stack.push_async_callback(adapter.close)
         router = Router(EndpointSettings.load(self.environment), self.environment)
         stack.push_async_callback(router.close)
         profiles = Profiles(redis, names)
-        registry, handler = self._stack(redis, names, router, profiles, access)
+        overheard = Overheard(redis, names, limit=self.dialogue_settings.group_ambient)
+        rooms = _Rooms(redis, names, inbox, router, profiles, access, overheard)
+        registry, handler, overviews = self._stack(stack, rooms)
+        adapters = configured(self.environment, drawer, access, overviews)
+        for adapter in adapters:
+            stack.push_async_callback(adapter.close)
         submit = Intake(
-            inbox.accept,
+            inbox.queue,
             inbox.withdraw,
             policy=self.dialogue_settings.context_group_scope,
             triggers=self.dialogue_settings.group_trigger,
@@ -185,6 +233,7 @@ class App:
             busy=lambda tag: self._catalogue.say(
                 self._language(Profile(), tag), "busy.lane", limit=inbox.lane_limit
             ),
+            overhear=overheard.hear,
         )
         port = await self._http(stack, adapters, submit, redis) if not self._duties.interactive else 0
         worker = Worker(
@@ -197,6 +246,7 @@ class App:
             say=self._catalogue.say,
             consumer=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
             alone=bool(alone),
+            policy=self.dialogue_settings.context_group_scope,
         )
         for adapter in adapters:
             await adapter.menu(registry.menu())
@@ -208,22 +258,82 @@ class App:
         await self._until(stop, worker if self._works(alone) else None, adapters, submit)
         return adapters
 
-    def _stack(
-        self, redis: Redis, names: keys.Keys, router: Router, profiles: Profiles, access: Access
-    ) -> tuple[Registry, Report]:
+    def _stack(self, stack: AsyncExitStack, rooms: _Rooms) -> tuple[Registry, Report, Overviews]:
+        redis, names, router = rooms.redis, rooms.names, rooms.router
+        profiles, access, overheard = rooms.profiles, rooms.access, rooms.overheard
+        given = LimitSettings.load(self.environment)
+        limits, usages = Limits(given, redis, names), Usages(redis, names)
+        prices = Prices.load(given.prices_file)
+        tokens, traces = Tokens(), Traces(redis, names)
+        longest = EndpointSettings.load(self.environment).max_tokens
+        meter = Meter(router, limits, prices, tokens, answer=longest)
         roles = Roles.load(self.dialogue_settings.roles_file)
+        own = OwnRoles(redis, names)
+        casting = Casting(roles, own, profiles, self.dialogue_settings.default_role)
         windows = Windows(redis, names, ttl=self.dialogue_settings.context_ttl)
         dialogue = Dialogue(
-            windows=windows, roles=roles, router=router, tokens=Tokens(), settings=self.dialogue_settings
+            windows=windows,
+            casting=casting,
+            router=router,
+            meter=meter,
+            tokens=tokens,
+            settings=self.dialogue_settings,
+            overheard=overheard,
         )
+        stack.push_async_callback(dialogue.close)
+        sessions = Sessions(redis, names)
+
+        async def forget(delivery: Delivery, conversations: Collection[str]) -> None:
+            await rooms.inbox.forget(conversations)
+            await own.forget(delivery.message.place, delivery.message.person)
+            await overheard.forget(delivery.message)
+            await usages.forget(delivery.message.place, delivery.message.person)
+
+        accounts = Accounts(limits, usages, prices, access)
+        overviews = Overviews(
+            accounts=accounts,
+            access=access,
+            profiles=profiles,
+            casting=casting,
+            router=router,
+            catalogue=self._catalogue,
+            policy=self.dialogue_settings.context_group_scope,
+            language=self._language,
+        )
+
+        def read() -> None:
+            roles.reload()
+            prices.reload()
+
+        reloads = Reloads(redis, names, read)
+        for watching in (asyncio.create_task(access.watch()), asyncio.create_task(reloads.watch())):
+            stack.callback(watching.cancel)
         family = [
             *Basics(windows, dialogue).commands(),
-            *Choices(profiles, roles, router, self.dialogue_settings.default_role).commands(),
+            *RoleCommands(casting, profiles, dialogue).commands(),
+            *Choices(profiles, router, meter.rates).commands(),
+            *Talk(windows, dialogue, sessions, profiles).commands(),
+            *Preferences(profiles, casting, dialogue, language=self._language).commands(),
+            *Personal(
+                windows,
+                profiles,
+                sessions,
+                dialogue,
+                kept=self.dialogue_settings.context_ttl,
+                link=self.settings.public_url,
+                forgets=(forget,),
+            ).commands(),
+            *Money(accounts, limits, usages).commands(),
+            *Admins(access, traces, reloads).commands(),
         ]
         registry = Registry(
-            [help_for(family), *family], languages=self._catalogue.languages, say=self._catalogue.say
+            [help_for(family, access.admin), *family],
+            languages=self._catalogue.languages,
+            say=self._catalogue.say,
+            admin=access.admin,
         )
-        return registry, Report(Admission(access, Commands(registry, dialogue)))
+        answering = Admission(access, Flood(limits, Commands(registry, dialogue)))
+        return registry, Report(Tracing(traces, answering)), overviews
 
     async def _http(
         self, stack: AsyncExitStack, adapters: list[Adapter], submit: Submit, redis: Redis

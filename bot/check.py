@@ -17,6 +17,8 @@ from bot.app import adapter_classes, blocks, configured, connected
 from bot.demo import local_server
 from bot.endpoints.settings import EndpointSettings
 from bot.errors import SettingsError, StoreAway
+from bot.limits import BOUNDS, LimitSettings
+from bot.prices import Prices
 from bot.roles import Roles
 from bot.routing import Router
 from bot.settings import DialogueSettings, Settings, suspects
@@ -51,6 +53,7 @@ async def gather(environment: Mapping[str, str]) -> list[Finding]:
         await _store(running),
         await _port(running),
         _roles(environment),
+        _prices(environment),
         *await _adapters(environment),
         *await _endpoint(environment),
     ]
@@ -112,6 +115,17 @@ async def _ours(running: Settings) -> bool:
     except OSError:
         return False
     return b'"status":"ok"' in answer
+
+
+def _prices(environment: Mapping[str, str]) -> Finding:
+    given = LimitSettings.load(environment)
+    try:
+        prices = Prices.load(given.prices_file)
+    except SettingsError as error:
+        return Finding("prices", False, str(error), "mend PRICES_FILE")
+    bounds = (bound.upper() for bound in BOUNDS if getattr(given, f"budget_{bound}") is not None)
+    budgets = ", ".join(f"BUDGET_{bound}" for bound in bounds) or "no budget"
+    return Finding("prices", True, f"in {prices.currency}; {budgets}")
 
 
 def _roles(environment: Mapping[str, str]) -> Finding:

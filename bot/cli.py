@@ -1,4 +1,4 @@
-"""The operator's commands: run, worker, ingress, chat, check, env.
+"""The operator's commands: run, worker, ingress, chat, check, allow, deny, people, env.
 
 Imports of the application stand inside the commands, so that `parley env` and a faulty setting answer at once.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bot import settings
-from bot.errors import SettingsError
+from bot.errors import SettingsError, StoreAway
 
 if TYPE_CHECKING:
     from bot.app import Duties
@@ -69,6 +69,30 @@ def check() -> None:
 
 
 @cli.command()
+def allow(who: Annotated[str, typer.Argument(help="A pairing code, or an id: platform:123.")]) -> None:
+    """Let a person or a group talk to the bot."""
+    from bot.admission import admit
+
+    _run(_told(admit(settings.environment(), who)))
+
+
+@cli.command()
+def deny(who: Annotated[str, typer.Argument(help="A pairing code, or an id: platform:123.")]) -> None:
+    """Shut a person or a group out."""
+    from bot.admission import refuse
+
+    _run(_told(refuse(settings.environment(), who)))
+
+
+@cli.command()
+def people() -> None:
+    """Tell who may talk to the bot and by what, and who waits to be let in."""
+    from bot.admission import overview
+
+    _run(_told(overview(settings.environment())))
+
+
+@cli.command()
 def env(
     write: Annotated[
         bool, typer.Option("--write", help="Write it to .env.example instead of printing it.")
@@ -116,6 +140,19 @@ async def _serve(duties: Duties) -> int:
         return await running
     except asyncio.CancelledError:
         return 130
+
+
+async def _told(work: Coroutine[Any, Any, tuple[str, int]]) -> int:
+    """Print what came out, and no lines of the log among it; the exit status."""
+    from bot.app import configure_logs
+
+    configure_logs(settings.environment(), quiet=True)
+    try:
+        text, status = await work
+    except StoreAway as error:
+        text, status = f"Redis does not answer: {error}", 1
+    sys.stdout.write(f"{text}\n")
+    return status
 
 
 def _run(work: Coroutine[Any, Any, int]) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from bot.api import End, Incoming, Notice, Option, Reply, ReplyPart, Usage
+from bot.api import End, Incoming, Notice, Option, Reply, ReplyPart, Said, Usage
 from bot.errors import LeaseLost
 from bot.profile import Profile
 
@@ -35,10 +35,17 @@ class Hold(Protocol):
         """Put the finished answer into the journal. Raises `LeaseLost`, `StoreAway`."""
 
 
+async def nothing_earlier() -> Sequence[Said]:
+    """Nobody tells what was said before."""
+    return ()
+
+
 class Delivery:
     """What the core's handlers answer to: an adapter's `Reply` with the rules of the house around it.
 
-    `ref` is the reference id of the message; `stopping` is set when the person asks to stop.
+    `ref` is the reference id of the message; `stopping` is set when the person asks to stop. `home` is the
+    conversation outside all threads, `shared` says that several people talk in this one, and `earlier` asks the
+    platform what was said before (`Adapter.earlier`).
     """
 
     def __init__(
@@ -52,9 +59,15 @@ class Delivery:
         profile: Profile,
         language: str,
         say: Say,
+        home: str = "",
+        shared: bool = False,
+        earlier: Callable[[], Awaitable[Sequence[Said]]] = nothing_earlier,
     ) -> None:
         self.message = message
         self.conversation = conversation
+        self.home = home or conversation
+        self.shared = shared
+        self.earlier = earlier
         self.hold = hold
         self.ref = ref
         self.profile = profile
@@ -64,6 +77,12 @@ class Delivery:
         self._closed = False  # the end has been shown, too
         self._reply = reply
         self._say = say
+
+    @property
+    def window(self) -> str:
+        """The context window in use: the conversation's own, or that of the session it has switched to."""
+        session = self.profile.session
+        return f"{self.conversation}#{session}" if session else self.conversation
 
     async def send(self, part: ReplyPart) -> None:
         """Show `part`. Raises `LeaseLost` where the message belongs to another worker by now."""
@@ -85,10 +104,12 @@ class Delivery:
         """Say `key` with the bot's own voice."""
         await self.send(Notice(key, values))
 
-    async def end(self, usage: Usage | None = None, *offers: Option) -> None:
+    async def end(
+        self, usage: Usage | None = None, *offers: Option, ratings: tuple[Option, ...] = ()
+    ) -> None:
         """End the reply, unless it has ended."""
         if not self.ended:
-            await self.send(End(usage, offers))
+            await self.send(End(usage, offers, ratings))
 
     async def abandon(self) -> None:
         """Show nothing more, where the reply has not come to its end."""

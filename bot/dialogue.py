@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from time import time
 
 import structlog
@@ -14,42 +13,62 @@ from pydantic import TypeAdapter
 
 from bot.api import Incoming, Option, Status, Text, Usage
 from bot.delivery import Delivery
-from bot.endpoints.chat import ChatRequest, Finish, Message, TextDelta
-from bot.errors import ContextTooLong, EmptyAnswer, Filtered, Interrupted, MessageTooLong, NothingToAnswer
-from bot.roles import Role, Roles
+from bot.endpoints.chat import ChatRequest, Finish, TextDelta
+from bot.errors import ContextTooLong, EmptyAnswer, Filtered, Interrupted, ParleyError
+from bot.folding import Folding
+from bot.framing import Framed, Framing
+from bot.hearing import Hearing, heard
+from bot.meter import Meter
+from bot.overheard import Overheard
+from bot.roles import Role
+from bot.roles.casting import Casting
 from bot.routing import Router
 from bot.settings import DialogueSettings
+from bot.speakers import signed
 from bot.tokens import Tokens
-from bot.window import Exchange, Turn, Windows, budget, fit
-
-MESSAGE_LIMIT = 32_000
-"""Characters of one message; well within every model's window, and a bound on what one person makes us keep."""
-
-ANSWER_ROOM = 4096
-"""Tokens kept free for the answer where the window allows it."""
+from bot.window import Exchange, Past, Turn, Windows
 
 _UNFINISHED = ("error.interrupted", "stopped", "length.cut")
+_RATINGS = (Option("👍", "/feedback good"), Option("👎", "/feedback bad"))
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A finished answer as the journal keeps it: `closing` is the notice said after it, if any."""
+    """A finished answer as the journal keeps it: `closing` is the notice said after it, if any.
+
+    `background` is what had been said before the question, where that is remembered with it; `folded` says that
+    the person is to be told of the summary.
+    """
 
     text: str
     closing: str = ""
     usage: Usage | None = None
+    model: str = ""
+    background: str = ""
+    folded: bool = False
 
 
 _ANSWER = TypeAdapter(Answer)
 
 
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """All that a request is made of."""
+
+    role: Role
+    model: str
+    past: Past
+    turns: tuple[Turn, ...]
+
+
 @dataclass(slots=True)
 class _Draft:
-    """What has come of an answer so far."""
+    """What has come of an answer so far, and the request that it answers."""
 
     pieces: list[str] = field(default_factory=list)
     finish: Finish | None = None
+    framed: Framed | None = None
 
     @property
     def text(self) -> str:
@@ -63,70 +82,118 @@ class Dialogue:
         self,
         *,
         windows: Windows,
-        roles: Roles,
+        casting: Casting,
         router: Router,
+        meter: Meter,
         tokens: Tokens,
         settings: DialogueSettings,
+        overheard: Overheard | None = None,
         clock: Callable[[], float] = time,
     ) -> None:
         self._windows = windows
-        self._roles = roles
+        self._casting = casting
         self._router = router
+        self._meter = meter
         self._tokens = tokens
-        self._settings = settings
+        self._hearing = Hearing(overheard)
         self._clock = clock
+        self._framing = Framing(
+            roles=casting.roles, router=router, tokens=tokens, settings=settings, clock=clock
+        )
+        self.folding = Folding(windows=windows, router=router, meter=meter, tokens=tokens, settings=settings)
 
     async def __call__(self, delivery: Delivery) -> None:
         """Answer the delivery's own message; an edited one only where it is the latest question."""
         message = delivery.message
         if message.edits:
-            last = await self._windows.last_asked(delivery.conversation)
+            last = await self._windows.last_asked(delivery.window)
             if last is None or last.origin != message.origin:
                 return
         await self.answer(delivery, message, again=bool(message.edits))
+
+    async def close(self) -> None:
+        """Give up what is done in the background."""
+        await self.folding.close()
+
+    async def model(self, delivery: Delivery) -> str:
+        """The model that answers in this conversation; empty where only its server could tell, and does not."""
+        role = await self._casting.resolve(delivery.profile)
+        try:
+            return delivery.profile.model or role.model or await self._router.default_model()
+        except ParleyError as error:
+            _log.info("model.unknown", kind=type(error).__name__, detail=str(error))
+            return ""
+
+    async def prompt(self, delivery: Delivery) -> str:
+        """The system prompt of this conversation, as the model gets it."""
+        return self._framing.prompt(delivery, await self._casting.resolve(delivery.profile))
 
     async def answer(self, delivery: Delivery, question: Incoming, *, again: bool = False) -> None:
         """Put `question` to the model and deliver the answer; `again` puts it in the place of the earlier one.
 
         A crash at any point is answered by calling this again with the same delivery's journal: an answer that was
         finished is delivered from there, and remembering it twice changes nothing.
-        Raises the errors of `Router.chat`, `MessageTooLong` and `NothingToAnswer`.
+        Raises the errors of `Meter.chat`, `MessageTooLong` and `NothingToAnswer`.
         """
         text = heard(question)
+        if delivery.shared:
+            text = signed(question.person, text)
         if delivery.hold.kept is not None:
             answer = _ANSWER.validate_json(delivery.hold.kept)
             await delivery.send(Text(answer.text))
         else:
-            await self._windows.asked(delivery.conversation, question)
+            if delivery.window != delivery.home:
+                await self._windows.enlist(delivery.home, delivery.window, self._clock())
+            await self._windows.asked(delivery.window, question)
             answer = await self._ask(delivery, question, text)
             await delivery.hold.keep(_ANSWER.dump_json(answer).decode())
+        if answer.folded:
+            await delivery.notice("summary.told")
         if answer.closing:
             await delivery.notice(answer.closing)
         offers = [Option(delivery.say("offer.retry"), "/retry")]
         if answer.text and answer.closing in _UNFINISHED:
             offers.append(Option(delivery.say("offer.continue"), "/continue"))
-        await delivery.end(answer.usage, *offers)
+        finished = bool(answer.text) and not answer.closing
+        await delivery.end(answer.usage, *offers, ratings=_RATINGS if finished else ())
         if answer.text:
             await self._remember(delivery, question, text, answer, again=again)
 
+    # --- asking --------------------------------------------------------------------------------------------
+
     async def _ask(self, delivery: Delivery, question: Incoming, text: str) -> Answer:
         await delivery.send(Status("thinking", (Option(delivery.say("offer.stop"), "/stop"),)))
-        model = await self._model(delivery)
-        past = [e for e in await self._windows.load(delivery.conversation) if e.id != question.origin]
-        role = self._role(delivery)
+        role = await self._role(delivery)
+        model = await self._model(delivery, role)
+        whole = await self._windows.open(delivery.window)
+        past = whole.without(question.origin)
+        before = await self._hearing.before(delivery, question, whole)
+        texts = (before, await self._hearing.aside(question, past), text)
+        turns = tuple(Turn("user", t, context=t is not text) for t in texts if t)
         draft = _Draft()
+        answer = replace(
+            await self._answered(delivery, _Asking(role, model, past, turns), draft),
+            model=model,
+            background=before,
+            folded=bool(past.summary) and not past.told and await self._windows.told(delivery.window),
+        )
+        if draft.framed is not None and draft.framed.fallen:
+            self.folding.begin(delivery, past, draft.framed.room, model)
+        return answer
+
+    async def _answered(self, delivery: Delivery, asking: _Asking, draft: _Draft) -> Answer:
+        model = asking.model
         try:
-            await self._stream(delivery, draft, await self._frame(delivery, role, model, past, text))
+            await self._try(delivery, asking, draft)
         except (ContextTooLong, EmptyAnswer) as error:
             # Some servers say that the dialogue is too long, some just say nothing (LM Studio): once more, shorter.
-            if not past and isinstance(error, EmptyAnswer):
+            if draft.framed is None or (isinstance(error, EmptyAnswer) and not asking.past.exchanges):
                 raise
-            request = await self._frame(delivery, role, model, past, text)
-            tried = sum(self._tokens.count(str(m.content), model) for m in request.messages)
+            tried = sum(self._tokens.count(str(m.content), model) for m in draft.framed.request.messages)
             limit = error.limit if isinstance(error, ContextTooLong) else 0
             self._router.learn_window(model, limit, tried)
             _log.info("context.shrunk", model=model, tried=tried, limit=limit)
-            await self._stream(delivery, draft, await self._frame(delivery, role, model, past, text))
+            await self._try(delivery, asking, draft)
         except Interrupted:
             return self._close(draft, "error.interrupted")
         if delivery.stopping.is_set():
@@ -136,11 +203,19 @@ class Dialogue:
         closing = {"length": "length.cut", "filtered": "filtered.cut"}
         return self._close(draft, closing.get(draft.finish.reason, "") if draft.finish else "")
 
+    async def _try(self, delivery: Delivery, asking: _Asking, draft: _Draft) -> None:
+        draft.framed = await self._framing.frame(
+            delivery, asking.role, asking.model, asking.past, asking.turns
+        )
+        await self._stream(delivery, draft, draft.framed.request)
+
     async def _stream(self, delivery: Delivery, draft: _Draft, request: ChatRequest) -> None:
         """Say the answer as it comes, until it ends or the person stops it. What came stays in `draft`."""
 
+        asked = self._meter.chat(request, delivery.message, attempt=delivery.hold.attempt, warn=delivery.send)
+
         async def say() -> None:
-            async with aclosing(self._router.chat(request)) as deltas:
+            async with aclosing(asked) as deltas:
                 async for delta in deltas:
                     if isinstance(delta, TextDelta):
                         draft.pieces.append(delta.text)
@@ -160,75 +235,33 @@ class Dialogue:
         if not saying.cancelled():
             saying.result()
 
-    async def _frame(
-        self, delivery: Delivery, role: Role, model: str, past: Sequence[Exchange], text: str
-    ) -> ChatRequest:
-        """The request: the role's prompt, what fits of the dialogue, and the question."""
-        prompt = self._roles.frame(
-            role,
-            language=delivery.language,
-            user=delivery.message.person.name,
-            platform=delivery.message.place.platform,
-            date=datetime.fromtimestamp(self._clock()).date(),
-        )
-        window = await self._router.context_window(model)
-        fixed = self._tokens.count(prompt, model) + self._tokens.count(text, model)
-        room = budget(
-            window, answer=min(ANSWER_ROOM, window // 4), ceiling=self._settings.context_tokens, fixed=fixed
-        )
-        turns = [turn for exchange in fit(past, room) for turn in exchange.turns]
-        messages = (
-            Message("system", prompt),
-            *(Message(turn.role, turn.content, turn.name) for turn in turns),
-            Message("user", text),
-        )
-        temperature = (
-            delivery.profile.temperature if delivery.profile.temperature is not None else role.temperature
-        )
-        return ChatRequest(messages, model=model, temperature=temperature)
+    async def _role(self, delivery: Delivery) -> Role:
+        """Whom to play. Where the chosen role is there no more, the person is told so, once."""
+        role = await self._casting.resolve(delivery.profile)
+        if delivery.profile.role not in ("", role.id):
+            await delivery.notice("role.gone", emoji=role.emoji, name=role.name(delivery.language))
+            await self._casting.dismiss(delivery.conversation)
+        return role
 
-    def _role(self, delivery: Delivery) -> Role:
-        return (
-            self._roles.get(delivery.profile.role)
-            or self._roles.get(self._settings.default_role)
-            or self._roles.all()[0]
-        )
-
-    async def _model(self, delivery: Delivery) -> str:
-        chosen = delivery.profile.model or self._role(delivery).model
-        model = chosen or await self._router.default_model()
+    async def _model(self, delivery: Delivery, role: Role) -> str:
+        model = delivery.profile.model or role.model or await self._router.default_model()
         await self._tokens.ready(model)
         return model
 
     def _close(self, draft: _Draft, closing: str) -> Answer:
         return Answer(draft.text, closing, draft.finish.usage if draft.finish else None)
 
+    # --- remembering -----------------------------------------------------------------------------------------
+
     async def _remember(
         self, delivery: Delivery, question: Incoming, text: str, answer: Answer, *, again: bool
     ) -> None:
-        model = await self._model(delivery)
-        turns = (
+        model = answer.model
+        await self._tokens.ready(model)
+        turns: Sequence[Turn] = (
+            Turn("user", answer.background, self._tokens.count(answer.background, model), context=True),
             Turn("user", text, self._tokens.count(text, model)),
             Turn("assistant", answer.text, self._tokens.count(answer.text, model)),
         )
-        exchange = Exchange(question.origin, self._clock(), turns)
-        await self._windows.append(delivery.conversation, exchange, replaces=question.origin if again else "")
-
-
-def heard(message: Incoming) -> str:
-    """What the person says, as one text: the quoted message first, if there is one, and last what cannot be read.
-
-    Raises `MessageTooLong` and `NothingToAnswer`.
-    """
-    if len(message.text) > MESSAGE_LIMIT:
-        raise MessageTooLong(message.key, limit=MESSAGE_LIMIT)
-    if not message.text.strip():
-        raise NothingToAnswer(message.key)
-    text = message.text
-    if message.quoted is not None and message.quoted.text:
-        quoted = message.quoted.text[:MESSAGE_LIMIT].replace("\n", "\n> ")
-        text = f"> {quoted}\n\n{text}"
-    if message.attachments:
-        kinds = ", ".join(attachment.kind for attachment in message.attachments)
-        text = f"{text}\n\n[Attached, but not shown to you: {kinds}]"
-    return text
+        exchange = Exchange(question.origin, self._clock(), tuple(turn for turn in turns if turn.content))
+        await self._windows.append(delivery.window, exchange, replaces=question.origin if again else "")

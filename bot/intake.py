@@ -9,7 +9,8 @@ from typing import Literal, Protocol
 
 import structlog
 
-from bot.api import Accepted, Busy, Duplicate, Ignored, Incoming, Outcome, Person, Place, Quoted
+from bot.api import Accepted, Busy, Duplicate, Ignored, Incoming, Outcome, Person, Place, Quoted, Unavailable
+from bot.inbox import Verdict
 from bot.scope import scope
 from bot.telemetry import about, reference
 
@@ -22,12 +23,17 @@ _log = structlog.get_logger(__name__)
 
 
 class Accepting(Protocol):
-    """`Inbox.accept`."""
+    """`Inbox.queue`."""
 
-    async def __call__(
-        self, conversation: str, message: Incoming, *, urgent: bool = False
-    ) -> Literal["accepted", "duplicate", "busy", "interrupted"]:
+    async def __call__(self, conversation: str, message: Incoming, *, urgent: bool = False) -> Verdict:
         """Keep the message, durably, before returning."""
+
+
+class Overhearing(Protocol):
+    """`Overheard.hear`."""
+
+    async def __call__(self, message: Incoming) -> None:
+        """Keep for a while what was said to others, where the operator wants it, or what became of it."""
 
 
 class Withdrawing(Protocol):
@@ -54,6 +60,7 @@ class Intake:
         admits: Callable[[Place, Person], bool],
         urgent: Callable[[str], bool],
         busy: Callable[[str], str],
+        overhear: Overhearing | None = None,
     ) -> None:
         self._accept = accept
         self._withdraw = withdraw
@@ -63,6 +70,7 @@ class Intake:
         self._admits = admits
         self._urgent = urgent
         self._busy = busy
+        self._overhear = overhear
 
     async def __call__(self, message: Incoming) -> Outcome:
         """Accept a message. Raises `Unavailable` where Redis is away; then nothing was kept."""
@@ -70,22 +78,40 @@ class Intake:
         if message.withdrawn:
             return await self._taken_back(message)
         if message.place.kind == "group" and not self._meant(message):
+            await self._overheard(message)
             return Ignored()
         conversation = scope(message, self._policy)
         ref = reference(message)
         with about(ref):
             verdict = await self._accept(conversation, message, urgent=self._urgent(message.text))
-            _log.info(f"message.{verdict}", platform=message.place.platform, characters=len(message.text))
-        if verdict == "busy":
+            _log.info(
+                f"message.{verdict.what}",
+                platform=message.place.platform,
+                characters=len(message.text),
+                behind=verdict.behind,
+            )
+        if verdict.what == "busy":
             return Busy(self._busy(message.person.language))
-        return Duplicate(ref) if verdict == "duplicate" else Accepted(ref)
+        return Duplicate(ref) if verdict.what == "duplicate" else Accepted(ref, verdict.behind)
 
     async def _taken_back(self, message: Incoming) -> Outcome:
         ref = reference(message)
         with about(ref):
+            await self._overheard(message)
             verdict = await self._withdraw(scope(message, self._policy), message.origin)
             _log.info("message.taken_back", verdict=verdict)
         return Ignored() if verdict == "unknown" else Accepted(ref)
+
+    async def _overheard(self, message: Incoming) -> None:
+        """Note group talk; that this fails is no obstacle to anything."""
+        if self._overhear is None or message.place.kind != "group":
+            return
+        if not self._admits(message.place, message.person):
+            return
+        try:
+            await self._overhear(message)
+        except Unavailable as error:
+            _log.warning("overheard.away", detail=str(error))
 
     def _heard(self, message: Incoming) -> Incoming:
         if message.addressed == "ambient" and self._keywords and self._keywords.search(message.text):

@@ -148,6 +148,22 @@ class Keys:
         """What a conversation was asked and has not answered."""
         return f"{self.prefix}asked:{conversation}"
 
+    def folded(self, conversation: str) -> str:
+        """Hash: what became of a window's older exchanges: their summary, or that they were cleared away."""
+        return f"{self.prefix}folded:{conversation}"
+
+    def members(self, home: str) -> str:
+        """Sorted set: the windows (threads, sessions) that belong to a conversation outside all threads."""
+        return f"{self.prefix}members:{home}"
+
+    def sessions(self, conversation: str) -> str:
+        """Hash: the names of a conversation's sessions."""
+        return f"{self.prefix}sessions:{conversation}"
+
+    def overheard(self, place: str) -> str:
+        """List: what was said in a group lately, and not to us."""
+        return f"{self.prefix}overheard:{place}"
+
     def denied(self, person: str) -> str:
         """That a person was told a while ago that the bot is not for them."""
         return f"{self.prefix}denied:{person}"
@@ -155,6 +171,79 @@ class Keys:
     def profile(self, conversation: str) -> str:
         """Hash: a conversation's choices."""
         return f"{self.prefix}profile:{conversation}"
+
+    def roles(self, owner: str) -> str:
+        """Hash: the roles that a person made, or that were shared in a group."""
+        return f"{self.prefix}roles:{owner}"
+
+    # --- people and money: one hash tag, because one script reads and writes all that a request may cost ----
+
+    @property
+    def people_admitted(self) -> str:
+        """Hash: who was let in or shut out at run time."""
+        return f"{self.prefix}access:people"
+
+    @property
+    def people_waiting(self) -> str:
+        """Hash: pairing codes and who waits with them."""
+        return f"{self.prefix}access:waiting"
+
+    @property
+    def reloads(self) -> str:
+        """String: how often the operator's files were to be read again."""
+        return f"{self.prefix}reloads"
+
+    def trace(self, ref: str) -> str:
+        """Hash: what became of a message, by its reference id."""
+        return f"{self.prefix}trace:{ref}"
+
+    @property
+    def budgets(self) -> str:
+        """Hash: budgets of single people, set at run time."""
+        return self._money("budgets")
+
+    @property
+    def holds(self) -> str:
+        """Sorted set: running requests by when they are given up."""
+        return self._money("holds")
+
+    @property
+    def hold(self) -> str:
+        """Hash: what each running request has set aside, and for whom."""
+        return self._money("hold")
+
+    @property
+    def held(self) -> str:
+        """Hash: the sums of what is set aside, and how many requests of a person run."""
+        return self._money("held")
+
+    def charged(self, request: str) -> str:
+        """Hash: what a message was charged so far."""
+        return self._money(f"charged:{request}")
+
+    def rate(self, person: str) -> str:
+        """String: when a person's questions would be spread evenly."""
+        return self._money(f"rate:{person}")
+
+    def flood(self, person: str) -> str:
+        """String: the same for whatever they send."""
+        return self._money(f"flood:{person}")
+
+    def tally(self, scope: str, when: str) -> str:
+        """Hash: what a person, a group or all together used in a day or a month."""
+        return self._money(f"tally:{scope}:{when}")
+
+    def people(self, when: str) -> str:
+        """Sorted set: who used anything in a day or a month, by when last."""
+        return self._money(f"people:{when}")
+
+    def _money(self, name: str) -> str:
+        return f"{self.prefix}{{money}}:{name}"
+
+    @property
+    def default_role(self) -> str:
+        """String: the role of new conversations, where an admin has chosen one."""
+        return f"{self.prefix}default_role"
 
     def value(self, adapter: str, key: str) -> str:
         """String: a value in an adapter's drawer."""

@@ -113,6 +113,10 @@ class Router:
         assert first is not None  # noqa: S101 - there is always a candidate
         raise first
 
+    def candidates(self, model: str) -> list[Candidate]:
+        """Who may answer a request for `model`, in the order in which they are asked."""
+        return self._order(model)
+
     async def models(self) -> list[Model]:
         """The chat server's models; the configured ones where it lists none. Kept for ten minutes."""
         server = self._candidates[0].server
@@ -168,7 +172,8 @@ class Router:
             request,
             temperature=settings.temperature if request.temperature is None else request.temperature,
             top_p=settings.top_p if request.top_p is None else request.top_p,
-            max_tokens=settings.max_tokens if request.max_tokens is None else request.max_tokens,
+            # What a person chooses may be less than the operator's, and never more.
+            max_tokens=min((n for n in (settings.max_tokens, request.max_tokens) if n), default=None),
             reasoning_effort=request.reasoning_effort or settings.reasoning_effort or "",
         )
 

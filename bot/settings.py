@@ -134,9 +134,26 @@ class DialogueSettings(Block):
         ("mention", "reply", "command"),
         description="What calls the bot in a group: mention, reply, command; any other word is a keyword.",
     )
+    group_ambient: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description="How many messages of a group's own talk the bot may take into account when it is called; kept "
+        "for an hour. 0: none is kept.",
+    )
+    burst: Duration = Field(
+        1.2,
+        ge=0,
+        le=10,
+        description="What a person sends within so long, while an answer is under way, is one question. 0s: never.",
+    )
+    context_summary: Switch = Field(
+        True, description="What falls out of a long dialogue is summarised, by one more request to the model."
+    )
+    summary_model: str = Field("", description="The model that summarises. Unset: the one that answers.")
     language: str = Field("auto", description="The bot's own words: auto, en, zh-Hans or zh-Hant.")
 
-    examples = MappingProxyType({"ROLES_FILE": "roles.toml"})
+    examples = MappingProxyType({"ROLES_FILE": "roles.toml", "SUMMARY_MODEL": "a-small-model"})
 
 
 def environment(dotenv: Path = Path(".env"), base: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import resources
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
@@ -15,6 +15,9 @@ from bot.api import Incoming
 from bot.keys import Keys, reaching
 from bot.tokens import estimate
 
+MEMBERS = 1000
+"""Windows of one home (threads, sessions) that are known to belong to it."""
+
 LIMIT_BYTES = 2_000_000
 """Bytes of one conversation that are kept; what is older falls out. Half a million tokens or more."""
 
@@ -23,12 +26,16 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Something said. `tokens` are the content's (0: not counted); `name` is the speaker's, where known."""
+    """Something said. `tokens` are the content's (0: not counted); `name` is the speaker's, where known.
+
+    `context` is what others had said before the question, and not the question.
+    """
 
     role: Literal["user", "assistant"]
     content: str
     tokens: int = 0
     name: str = ""
+    context: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,33 @@ class Exchange:
     id: str
     at: float
     turns: tuple[Turn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A window as it is: its exchanges, and what became of older ones.
+
+    `summary` tells of everything up to the exchange `through`, and `told` says that the person knows of it.
+    `cleared`: the window was begun afresh, on purpose.
+    """
+
+    exchanges: Sequence[Exchange] = field(default_factory=tuple)
+    summary: str = ""
+    through: str = ""
+    cleared: bool = False
+    told: bool = False
+
+    @property
+    def after(self) -> Sequence[Exchange]:
+        """The exchanges of which the summary does not tell."""
+        for number, exchange in enumerate(self.exchanges, 1):
+            if self.summary and exchange.id == self.through:
+                return self.exchanges[number:]
+        return self.exchanges
+
+    def without(self, exchange_id: str) -> Past:
+        """The same, as if that exchange were not there."""
+        return replace(self, exchanges=[e for e in self.exchanges if e.id != exchange_id])
 
 
 _EXCHANGE = TypeAdapter(Exchange)
@@ -64,18 +98,31 @@ class Windows:
         self._limit = limit
         self._size = size
         self._append = redis.register_script(resources.files("bot").joinpath("window.lua").read_text("utf-8"))
+        self._fold = redis.register_script(resources.files("bot").joinpath("fold.lua").read_text("utf-8"))
 
     async def load(self, conversation: str) -> list[Exchange]:
         """The exchanges, oldest first. One that cannot be read is passed over."""
+        stored: Any
         async with reaching():
             stored = await self._redis.lrange(self._window(conversation), 0, -1)
-        found = []
-        for text in stored:
-            try:
-                found.append(_EXCHANGE.validate_json(text))
-            except ValidationError as error:
-                _log.warning("window.unreadable", faults=error.error_count())
-        return found
+        return _read(stored)
+
+    async def open(self, conversation: str) -> Past:
+        """The exchanges, and what became of older ones."""
+        stored: list[str]
+        folded: Mapping[str, str]
+        async with reaching(), self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.lrange(self._window(conversation), 0, -1)
+            pipeline.hgetall(self._keys.folded(conversation))
+            pipeline.pexpire(self._keys.folded(conversation), self._ttl)
+            stored, folded, _ = await pipeline.execute()
+        return Past(
+            _read(stored),
+            folded.get("summary", ""),
+            folded.get("through", ""),
+            cleared="cleared" in folded,
+            told="told" in folded,
+        )
 
     async def append(self, conversation: str, exchange: Exchange, *, replaces: str = "") -> None:
         """Add an exchange; adding it again changes nothing.
@@ -94,10 +141,83 @@ class Windows:
         async with reaching():
             await self._append(keys=[self._window(conversation)], args=arguments)
 
-    async def clear(self, conversation: str) -> None:
-        """Forget the exchanges and the last question."""
+    async def fold(self, conversation: str, through: str, summary: str) -> bool:
+        """Keep `summary` in the place of the exchanges up to `through`, if that is still there. Kept?"""
+        arguments = (_beginning(through), through, _surrogates_joined(summary), self._ttl)
         async with reaching():
-            await self._redis.delete(self._window(conversation), self._asked(conversation))
+            kept = await self._fold(
+                keys=[self._window(conversation), self._keys.folded(conversation)], args=arguments
+            )
+        return bool(kept)
+
+    async def told(self, conversation: str) -> bool:
+        """Whether it is now, for the first time, that the person is told of the summary."""
+        async with reaching():
+            return bool(await self._redis.hsetnx(self._keys.folded(conversation), "told", "1"))
+
+    async def clear(self, conversation: str) -> None:
+        """Begin afresh: forget the exchanges, their summary and the last question."""
+        folded = self._keys.folded(conversation)
+        async with reaching(), self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.delete(self._window(conversation), self._asked(conversation), folded)
+            pipeline.hset(folded, "cleared", "1")
+            pipeline.pexpire(folded, self._ttl)
+            await pipeline.execute()
+
+    async def undo(self, conversation: str, exchange_id: str) -> None:
+        """Take the exchange out if it is the last one, and forget that it was asked."""
+        key, folded = self._window(conversation), self._keys.folded(conversation)
+        last: Any
+        async with reaching():
+            last = await self._redis.lindex(key, -1)
+            through = await self._redis.hget(folded, "through")
+        if last is None or not last.encode().startswith(_beginning(exchange_id)):
+            return
+        async with reaching(), self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.lrem(key, -1, last)
+            pipeline.delete(self._asked(conversation))
+            if through == exchange_id:
+                pipeline.hdel(folded, "through", "summary")
+            await pipeline.execute()
+
+    async def enlist(self, home: str, conversation: str, at: float) -> None:
+        """Note that a window belongs to `home`, which is where it will be looked for when all is to be forgotten."""
+        key = self._keys.members(home)
+        async with reaching(), self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.zadd(key, {conversation: at})
+            pipeline.zremrangebyrank(key, 0, -MEMBERS - 1)
+            pipeline.pexpire(key, self._ttl)
+            await pipeline.execute()
+
+    async def members(self, home: str) -> list[str]:
+        """The windows that belong to `home`, besides its own."""
+        members: Any
+        async with reaching():
+            members = await self._redis.zrange(self._keys.members(home), 0, -1)
+        return list(members)
+
+    async def forget(self, home: str, conversations: Iterable[str]) -> None:
+        """Keep nothing of these windows, nor that they belonged to `home`.
+
+        Of those beside `home` it stays known that they were cleared, so that nothing is read back into them.
+        """
+        windows = list(dict.fromkeys((home, *conversations)))
+        async with reaching(), self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.delete(self._keys.members(home))
+            for window in windows:
+                folded = self._keys.folded(window)
+                pipeline.delete(self._window(window), self._asked(window), folded)
+                if window != home:
+                    pipeline.hset(folded, "cleared", "1")
+                    pipeline.pexpire(folded, self._ttl)
+            await pipeline.execute()
+
+    async def sizes(self, conversations: Sequence[str]) -> list[int]:
+        """How many exchanges each window has."""
+        async with reaching(), self._redis.pipeline(transaction=False) as pipeline:
+            for conversation in conversations:
+                pipeline.llen(self._window(conversation))
+            return [int(size) for size in await pipeline.execute()]
 
     async def asked(self, conversation: str, message: Incoming) -> None:
         """Note the question that is put to the model now, whatever becomes of it."""
@@ -121,6 +241,16 @@ class Windows:
 
     def _asked(self, conversation: str) -> str:
         return self._keys.asked(conversation)
+
+
+def _read(stored: Iterable[str]) -> list[Exchange]:
+    found = []
+    for text in stored:
+        try:
+            found.append(_EXCHANGE.validate_json(text))
+        except ValidationError as error:
+            _log.warning("window.unreadable", faults=error.error_count())
+    return found
 
 
 def fit(exchanges: Sequence[Exchange], budget: int) -> list[Exchange]:
@@ -160,6 +290,9 @@ def _beginning(exchange_id: str) -> bytes:
 
 
 def _writable(turn: Turn) -> Turn:
+    return replace(turn, content=_surrogates_joined(turn.content))
+
+
+def _surrogates_joined(text: str) -> str:
     # A model's answer may hold half a surrogate pair, which no UTF-8 can; two halves are joined.
-    content = turn.content.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return replace(turn, content=content)
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

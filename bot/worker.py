@@ -5,17 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol
+from functools import partial
+from typing import Literal, Protocol
 
 import structlog
 
-from bot.api import Adapter, Gone, Unavailable
+from bot.api import Adapter, End, Gone, Incoming, Unavailable
 from bot.delivery import Delivery, Handler, Say
 from bot.errors import LeaseLost, StoreAway
-from bot.inbox import Inbox, Lease
+from bot.inbox import Inbox, Lease, entry
 from bot.profile import Profile
+from bot.scope import home, shared
 from bot.settings import Settings
 from bot.telemetry import about, reference
+
+LONG_PASTE = 3900
+"""Characters of a message that may be the first part of a longer text: apps split at some 4,000."""
+
+PASTE_WAIT = 1.0
+"""Seconds for which the rest of such a text is waited for."""
 
 _log = structlog.get_logger(__name__)
 
@@ -23,8 +31,8 @@ _log = structlog.get_logger(__name__)
 class Profiles(Protocol):
     """`profile.Profiles.load`."""
 
-    async def load(self, conversation: str) -> Profile:
-        """A conversation's choices."""
+    async def load(self, conversation: str, home: str = "") -> Profile:
+        """A conversation's choices, and those of its home where it made none."""
 
 
 class _Hold:
@@ -50,9 +58,22 @@ class _Hold:
         self.posts.append(post)
 
 
+class _Blank:
+    """The `api.Journal` of a message that is answered with another: nothing is posted for it."""
+
+    posts: Sequence[str] = ()
+
+    def __init__(self, attempt: int) -> None:
+        self.attempt = attempt
+
+    async def posted(self, post: str) -> None:
+        _log.warning("post.unexpected", post=post)
+
+
 class Worker:
     """One process's share of the answering.
 
+    `policy` says who shares a conversation in a group.
     `consumer` names this process in the inbox's consumer group; `alone` says that no other worker can be alive, so
     that what a crash left behind is taken over at once. `clock` is monotonic, in seconds.
     """
@@ -69,6 +90,7 @@ class Worker:
         say: Say,
         consumer: str,
         alone: bool,
+        policy: Literal["user", "thread", "chat"] = "user",
         clock: Callable[[], float] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -81,6 +103,7 @@ class Worker:
         self._say = say
         self._consumer = consumer
         self._alone = alone
+        self._policy = policy
         self._clock = clock or asyncio.get_running_loop().time
         self._sleep = sleep
         self._holds: dict[str, _Hold] = {}  # by token
@@ -173,11 +196,15 @@ class Worker:
                 await self._postpone(lease)
 
     async def _answer(self, hold: _Hold) -> None:
-        lease, message = hold.lease, hold.lease.message
+        lease = await self._joined(hold.lease)
+        message = entry.one((lease.message, *lease.burst))
         adapter = self._adapters.get(message.place.platform)
         if adapter is None:
             raise Gone(f"no adapter for {message.place.platform} is configured here")
-        profile = await self._profiles.load(lease.conversation)
+        for part in lease.burst:
+            await self._close(hold, adapter, part)
+        outside = home(message, self._policy)
+        profile = await self._profiles.load(lease.conversation, outside)
         delivery = Delivery(
             message,
             lease.conversation,
@@ -187,11 +214,36 @@ class Worker:
             profile=profile,
             language=self._language(profile, message.person.language),
             say=self._say,
+            home=outside,
+            shared=shared(message, self._policy),
+            earlier=partial(adapter.earlier, message),
         )
         try:
             await (self._give_up if lease.attempt > self._settings.attempts else self._run)(delivery, lease)
         finally:
             await delivery.abandon()  # before anybody else may have the message
+
+    async def _joined(self, lease: Lease) -> Lease:
+        """The lease with all that belongs to its question; the rest of a text that an app split may be under way."""
+        if lease.attempt == 1 and len(lease.message.text) >= LONG_PASTE:
+            await self._sleep(PASTE_WAIT)
+        elif lease.length == 1 and not lease.joined:
+            return lease
+        lease = await self._inbox.join(lease)
+        if lease.burst:
+            _log.info("messages.joined", refs=[reference(part) for part in lease.burst])
+        return lease
+
+    async def _close(self, hold: _Hold, adapter: Adapter, part: Incoming) -> None:
+        """End the reply to a message that is answered with another: nobody need wait for one of its own."""
+        if not hold.held():
+            raise LeaseLost(part.key)
+        reply = adapter.reply(part, _Blank(hold.attempt))
+        try:
+            await reply.send(End())
+        except BaseException:
+            await reply.abandon()
+            raise
 
     async def _run(self, delivery: Delivery, lease: Lease) -> None:
         key = lease.message.key

@@ -253,6 +253,8 @@ def test_what_is_imported_at_run_time_is_declared() -> None:
         "pydantic_core": "pydantic",
         "markdown_it": "markdown-it-py",
         "httpx_aiohttp": "httpx-aiohttp",
+        "slack_bolt": "slack-bolt",
+        "slack_sdk": "slack-bolt",  # its other half, of the same house
         "telegram": "python-telegram-bot",
         "telegramify_markdown": "telegramify-markdown",
     }

@@ -6,56 +6,96 @@ import difflib
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from bot.api import MenuEntry
+from bot.api import MenuEntry, Person, Place
 from bot.delivery import Delivery, Say
 
 _COMMAND = re.compile(r"[/／](?P<name>[^\W\d]\w{0,31})(?:@\w+)?(?:\s+(?P<argument>.*))?", re.DOTALL)
 
+Admin = Callable[[Place, Person], bool]
+"""Whether a person runs the bot."""
+
+
+def nobody(place: Place, person: Person) -> bool:
+    """Nobody is an admin."""
+    return False
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A command as it was given: the text behind its name, and where the answer goes."""
+    """A command as it was given: the text behind its name, and where the answer goes. `admin`: an admin gave it."""
 
     argument: str
     delivery: Delivery
+    admin: bool = False
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the choices of this conversation are a whole group's, so that only an admin may make them."""
+        delivery = self.delivery
+        return delivery.shared and not delivery.message.place.thread and not self.admin
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command. Its help is the sentence `command.help.<name>`.
+    """One command. Its help is the sentence `command.help.<name>`, unless it is `hidden`.
 
     `aliases` are its other names (Chinese ones, and what people type by habit). An `urgent` command does not wait
-    behind the answer under way: it interrupts that answer, and runs only where there is none.
+    behind the answer under way: it interrupts that answer, and runs only where there is none. An `admin` one does
+    not exist for anybody else. What is `hidden` (a button's) stands in no list.
     """
 
     name: str
     run: Callable[[Call], Awaitable[None]]
     aliases: tuple[str, ...] = ()
     urgent: bool = False
+    admin: bool = False
+    hidden: bool = False
+    where: Literal["everywhere", "private", "group"] = "everywhere"
+
+    def listed(self, delivery: Delivery, admin: Admin) -> bool:
+        """Whether this person may know of it, and use it in this place."""
+        place, person = delivery.message.place, delivery.message.person
+        allowed = not self.admin or admin(place, person)
+        return allowed and not self.hidden and self.where in ("everywhere", place.kind)
 
 
 class Registry:
     """All commands, by every name they have."""
 
-    def __init__(self, commands: Sequence[Command], *, languages: Sequence[str], say: Say) -> None:
+    def __init__(
+        self, commands: Sequence[Command], *, languages: Sequence[str], say: Say, admin: Admin = nobody
+    ) -> None:
+        """Raises `ValueError` where two commands have the same name."""
         self.commands = tuple(commands)
         self._languages = languages
         self._say = say
-        self._named = {name: c for c in commands for name in (c.name, *c.aliases)}
+        self._admin = admin
+        self._named: dict[str, Command] = {}
+        for command in commands:
+            for name in (command.name, *command.aliases):
+                if self._named.setdefault(name, command) is not command:
+                    raise ValueError(f"two commands are called /{name}")
 
     async def run(self, delivery: Delivery) -> bool:
         """Run the delivery's message if it is a command, known or not. Was it one?"""
         match = _COMMAND.fullmatch(delivery.message.text.strip())
         if match is None:
             return False
+        place, person = delivery.message.place, delivery.message.person
         command = self._named.get(match["name"].lower())
-        if command is None and delivery.message.place.kind == "group":
+        admin = self._admin(place, person)
+        if command is not None and command.admin and not admin:
+            command = None
+        if command is None and place.kind == "group":
             return True  # in a group it may be another bot's: better silent than noisy
         if command is None:
             await self._unknown(delivery, match["name"])
+        elif command.where not in ("everywhere", place.kind):
+            await self._elsewhere(delivery, command)
         else:
-            await command.run(Call((match["argument"] or "").strip(), delivery))
+            await command.run(Call((match["argument"] or "").strip(), delivery, admin))
         return True
 
     def urgent(self, text: str) -> bool:
@@ -65,7 +105,7 @@ class Registry:
         return command is not None and command.urgent
 
     def menu(self) -> list[MenuEntry]:
-        """The commands for the platforms' menus, described in every language."""
+        """The commands for the platforms' menus, described in every language; what not everybody has is left out."""
         return [
             MenuEntry(
                 c.name,
@@ -73,11 +113,19 @@ class Registry:
                 c.aliases,
             )
             for c in self.commands
+            if not (c.hidden or c.admin)
         ]
 
     async def _unknown(self, delivery: Delivery, name: str) -> None:
-        near = difflib.get_close_matches(name.lower(), self._named, 1, 0.6)
+        names = [name for name, command in self._named.items() if command.listed(delivery, self._admin)]
+        near = difflib.get_close_matches(name.lower(), names, 1, 0.6)
         if near:
             await delivery.notice("command.unknown_near", command=f"/{name}", nearest=f"/{near[0]}")
         else:
             await delivery.notice("command.unknown", command=f"/{name}")
+
+    async def _elsewhere(self, delivery: Delivery, command: Command) -> None:
+        if command.where == "private":
+            await delivery.notice("command.private_only", command=f"/{command.name}")
+        else:
+            await delivery.notice("command.group_only", command=f"/{command.name}")

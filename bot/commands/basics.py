@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.api import Notice
-from bot.commands import Call, Command
+from bot.commands import Admin, Call, Command, nobody
 from bot.dialogue import Dialogue
 from bot.window import Windows
 
@@ -29,12 +29,12 @@ class Basics:
 
     async def new(self, call: Call) -> None:
         """Forget the dialogue."""
-        await self._windows.clear(call.delivery.conversation)
+        await self._windows.clear(call.delivery.window)
         await call.delivery.notice("new.done")
 
     async def retry(self, call: Call) -> None:
         """Ask the last question again; the new answer takes the old one's place."""
-        question = await self._windows.last_asked(call.delivery.conversation)
+        question = await self._windows.last_asked(call.delivery.window)
         if question is None:
             await call.delivery.notice("retry.nothing")
         else:
@@ -43,7 +43,7 @@ class Basics:
     async def go_on(self, call: Call) -> None:
         """Have the model continue its last answer."""
         delivery = call.delivery
-        if not await self._windows.load(delivery.conversation):
+        if not await self._windows.load(delivery.window):
             await delivery.notice("continue.nothing")
             return
         await self._dialogue.answer(delivery, replace(delivery.message, text=delivery.say("continue.prompt")))
@@ -53,11 +53,12 @@ class Basics:
         await call.delivery.notice("stop.nothing")
 
 
-def help_for(commands: Sequence[Command]) -> Command:
-    """/help over `commands` and itself."""
+def help_for(commands: Sequence[Command], admin: Admin = nobody) -> Command:
+    """/help over `commands` and itself: what the person may use where they ask."""
 
     async def show(call: Call) -> None:
-        lines = [f"/{c.name} – {call.delivery.say(f'command.help.{c.name}')}" for c in (*commands, command)]
+        listed = [c for c in (*commands, command) if c.listed(call.delivery, admin)]
+        lines = [f"/{c.name} – {call.delivery.say(f'command.help.{c.name}')}" for c in listed]
         intro = call.delivery.say("command.help.intro")
         await call.delivery.send(Notice("command.help", text="\n".join((intro, "", *lines))))
 

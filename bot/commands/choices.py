@@ -1,87 +1,91 @@
-"""What a conversation chooses: /role and /model."""
+"""Which model answers: /model, with what each of them takes in and costs."""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable, Sequence
 
 from bot.api import Choices as Question
-from bot.api import Notice, Option
+from bot.api import Option
 from bot.commands import Call, Command
 from bot.delivery import Delivery
 from bot.profile import Profiles
-from bot.roles import Roles
 from bot.routing import Router
 
-_SHOWN = 20
+PAGE = 18
+"""Models in one list; with the buttons to the other pages they are twenty, which every platform shows."""
+
+_LONGEST = 200  # characters of a model's name
+
+Rates = Callable[[str], tuple[str, str] | None]
+"""What a million tokens of the prompt and of the answer cost with a model; None where that is nothing."""
+
+
+def _unpriced(model: str) -> tuple[str, str] | None:
+    return None
 
 
 class Choices:
-    """The commands that show a choice without an argument and make it with one."""
+    """The command that shows the models without an argument and chooses one with it."""
 
-    def __init__(self, profiles: Profiles, roles: Roles, router: Router, default_role: str) -> None:
+    def __init__(self, profiles: Profiles, router: Router, rates: Rates = _unpriced) -> None:
         self._profiles = profiles
-        self._roles = roles
         self._router = router
-        self._default_role = default_role
+        self._rates = rates
 
     def commands(self) -> list[Command]:
         """The family."""
-        return [
-            Command("role", self.role, ("roles", "mode", "角色")),
-            Command("model", self.model, ("models", "模型")),
-        ]
-
-    async def role(self, call: Call) -> None:
-        """Show the roles, or play the named one from now on; the dialogue stays."""
-        delivery = call.delivery
-        if not call.argument:
-            await self._show_roles(delivery)
-            return
-        role = self._roles.find(call.argument, delivery.language)
-        if role is None:
-            near = self._roles.near(call.argument)
-            name = call.argument[:50]
-            await delivery.notice(
-                "role.unknown", role=name, nearest=", ".join(f"/role {n}" for n in near[:3])
-            )
-            return
-        await self._profiles.change(delivery.conversation, role=role.id)
-        said = delivery.say("role.set", emoji=role.emoji, name=role.name(delivery.language))
-        greeting = role.greeting(delivery.language)
-        await delivery.send(Notice("role.set", text=f"{said}\n\n{greeting}" if greeting else said))
+        return [Command("model", self.model, ("models", "模型"))]
 
     async def model(self, call: Call) -> None:
-        """Show the server's models, or use the named one from now on."""
-        delivery = call.delivery
+        """Show the server's models, by page, or use the named one from now on."""
+        delivery, name = call.delivery, call.argument
         listed = [model.id for model in await self._router.models()]
         default = await self._router.default_model()
-        if not call.argument:
-            await self._show_models(delivery, listed, default)
-            return
-        name = call.argument
-        if name not in {*listed, default} and listed:
-            near = difflib.get_close_matches(name, listed, 5, 0.3)
+        word, _, number = name.partition(" ")
+        if not name or (word.casefold() in ("list", "列表", "清單") and name not in listed):
+            await self._show(delivery, listed, default, number)
+        elif len(name) > _LONGEST or (listed and name not in {*listed, default}):
             text = delivery.say("model.unknown", model=name[:100])
-            await delivery.send(Question(text, tuple(Option(n, f"/model {n}") for n in near)))
-            return
-        await self._profiles.change(delivery.conversation, model="" if name == default else name[:200])
-        await delivery.notice("model.set", model=name[:200])
+            near = tuple(Option(n, f"/model {n}") for n in _near(name, listed))
+            await delivery.send(Question(text, near))
+        elif call.fixed:
+            await delivery.notice("command.admins_only", command="/model")
+        else:
+            await self._profiles.change(delivery.conversation, model="" if name == default else name)
+            await delivery.notice("model.set", model=name)
 
-    async def _show_roles(self, delivery: Delivery) -> None:
-        current = self._roles.get(delivery.profile.role or self._default_role)
-        name = current.name(delivery.language) if current else self._default_role
-        text = delivery.say("role.current", emoji=current.emoji if current else "", name=name)
-        options = (
-            Option(f"{role.emoji} {role.name(delivery.language)}", f"/role {role.id}")
-            for role in self._roles.all()
-        )
-        await delivery.send(Question(f"{text}\n{delivery.say('role.choose')}", tuple(options)))
-
-    async def _show_models(self, delivery: Delivery, listed: list[str], default: str) -> None:
-        text = delivery.say("model.current", model=delivery.profile.model or default)
+    async def _show(self, delivery: Delivery, listed: Sequence[str], default: str, number: str) -> None:
+        current = delivery.profile.model or default
         if not listed:
-            await delivery.notice("model.none_listed", model=delivery.profile.model or default)
+            await delivery.notice("model.none_listed", model=current)
             return
-        options = [Option(delivery.say("model.default", model=default), f"/model {default}")]
-        options += [Option(n, f"/model {n}") for n in listed if n != default]
-        await delivery.send(Question(f"{text}\n{delivery.say('model.choose')}", tuple(options[:_SHOWN])))
+        names = list(dict.fromkeys([default, *listed]))
+        pages = [names[start : start + PAGE] for start in range(0, len(names), PAGE)]
+        page = min(max(int(number) if number.isdecimal() and len(number) < 5 else 1, 1), len(pages))
+        options = [Option(self._label(delivery, name, default), f"/model {name}") for name in pages[page - 1]]
+        if page > 1:
+            options.append(Option(delivery.say("role.back"), f"/model list {page - 1}"))
+        if page < len(pages):
+            options.append(Option(delivery.say("role.more"), f"/model list {page + 1}"))
+        lines = [await self._line(delivery, name) for name in pages[page - 1]]
+        head = (delivery.say("model.current", model=current), delivery.say("model.choose"))
+        await delivery.send(Question("\n".join((*head, "", *lines)), tuple(options)))
+
+    def _label(self, delivery: Delivery, name: str, default: str) -> str:
+        return delivery.say("model.default", model=name) if name == default else name
+
+    async def _line(self, delivery: Delivery, name: str) -> str:
+        window = f"{await self._router.context_window(name):,}"
+        rates = self._rates(name)
+        if rates is None:
+            return delivery.say("model.line", model=name, window=window)
+        prompt, answer = rates
+        return delivery.say("model.line_priced", model=name, window=window, prompt=prompt, answer=answer)
+
+
+def _near(name: str, listed: Sequence[str]) -> list[str]:
+    """Up to eight models that may be meant: those with the name in theirs, then those that are spelt alike."""
+    wanted = name[:100].casefold()
+    within = [model for model in listed if wanted in model.casefold()]
+    return list(dict.fromkeys([*within[:8], *difflib.get_close_matches(name[:100], listed, 5, 0.3)]))[:8]

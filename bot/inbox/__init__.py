@@ -6,7 +6,8 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any, Literal, cast
 from uuid import uuid4
@@ -17,10 +18,10 @@ from redis.exceptions import ResponseError
 from bot.api import Incoming
 from bot.errors import LeaseLost, StoreAway
 from bot.inbox import entry
-from bot.inbox.entry import Claim, Dead, Depth, Interrupt, Lease, Taken
+from bot.inbox.entry import Claim, Dead, Depth, Interrupt, Lease, Taken, Verdict
 from bot.keys import BLOCK, Keys, Subscription, reaching
 
-__all__ = ["Dead", "Depth", "Inbox", "Interrupt", "Lease"]
+__all__ = ["Dead", "Depth", "Inbox", "Interrupt", "Lease", "Verdict"]
 
 _GROUP = "workers"
 _JOURNAL_TTL = (
@@ -33,9 +34,9 @@ class Inbox:
     """The queue. Every call raises `StoreAway` where Redis does not answer.
 
     A conversation with messages has exactly one token, in the stream `ready`; whoever leases the token works
-    on the conversation's oldest message. `lease`, `seen_ttl` and `gone` (the silence after which a consumer
-    without tokens is forgotten) are in seconds, `clock` is the time of day, `fences` makes names that never
-    come twice.
+    on the conversation's oldest message. `lease`, `seen_ttl`, `gone` (the silence after which a consumer without
+    tokens is forgotten) and `burst` (within which a person's waiting messages are one question) are in seconds,
+    `clock` is the time of day, `fences` makes names that never come twice.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Inbox:
         lease: float = 30.0,
         seen_ttl: float = 86400,
         gone: float = 3600,
+        burst: float = 1.2,
         clock: Callable[[], float] = time.time,
         fences: Callable[[], str] = lambda: uuid4().hex,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -57,6 +59,7 @@ class Inbox:
         self._lease = lease
         self._seen_ttl = seen_ttl
         self._gone = gone
+        self._burst = burst
         self._clock = clock
         self._fences = fences
         self._sleep = sleep
@@ -67,6 +70,7 @@ class Inbox:
         self._adopt = redis.register_script(_lua("adopt"))
         self._renew = redis.register_script(owner + _lua("renew"))
         self._note = redis.register_script(owner + _lua("note"))
+        self._join = redis.register_script(owner + _lua("join"))
         self._settle = redis.register_script(owner + _lua("settle"))
         self._sweep = redis.register_script(_lua("sweep"))
         self._mend = redis.register_script(_lua("mend"))
@@ -90,6 +94,10 @@ class Inbox:
     async def accept(
         self, conversation: str, message: Incoming, *, urgent: bool = False
     ) -> Literal["accepted", "duplicate", "busy", "interrupted"]:
+        """As `queue`, where the message's place in the lane does not matter."""
+        return (await self.queue(conversation, message, urgent=urgent)).what
+
+    async def queue(self, conversation: str, message: Incoming, *, urgent: bool = False) -> Verdict:
         """Keep a message at the end of its conversation's lane; it is in Redis when this returns.
 
         `busy`: the lane is full, nothing was kept. `interrupted`: an `urgent` message found others; the
@@ -105,7 +113,8 @@ class Inbox:
                 keys=[keys.seen(message.key), lane, journal, keys.active, keys.ready],
                 args=[written, conversation, self.lane_limit, *lives, int(urgent), keys.interrupts],
             )
-        return cast(Literal["accepted", "duplicate", "busy", "interrupted"], found)
+        what, behind = found
+        return Verdict(what, int(behind))
 
     async def withdraw(self, conversation: str, key: str) -> Literal["withdrawn", "interrupted", "unknown"]:
         """Take back the message `key`: it is not answered where it waits, and stopped where it is under way."""
@@ -180,16 +189,15 @@ class Inbox:
         async with reaching():
             found = await self._take(keys=[keys.ready, keys.active, *lanes], args=asked)
         leases = []
-        for number, written, journal in found:
+        for number, written, length, journal in found:
             token, conversation = tokens[number - 1]
             taken = Taken(conversation, token, consumer, fence)
             message = entry.read(written)
             if isinstance(message, str):
                 await self._end(taken, "bury", message)  # else it would block its conversation for ever
             else:
-                leases.append(
-                    entry.lease(taken, message, dict(zip(journal[::2], journal[1::2], strict=True)))
-                )
+                noted = dict(zip(journal[::2], journal[1::2], strict=True))
+                leases.append(entry.lease(taken, message, length, noted))
         return leases
 
     async def renew(self, leases: Iterable[Lease]) -> set[str]:
@@ -207,6 +215,39 @@ class Inbox:
                 keys=[self._keys.ready, *journals], args=[_GROUP, self._keys.interrupts, *claims]
             )
         return set(ours)
+
+    async def join(self, lease: Lease) -> Lease:
+        """The lease, and with it the messages behind its own that are part of one question.
+
+        Which ones these are is decided by the first attempt, and for good: an answer that was begun stays the answer
+        to the same messages, whatever comes meanwhile.
+        """
+        keys, most = self._keys, lease.joined or self.lane_limit
+        begun = lease.attempt > 1 or lease.posts or lease.answer is not None
+        if lease.joined == 1 or (begun and not lease.joined):
+            return lease
+        written: Any
+        async with reaching():
+            written = await self._redis.lrange(keys.lane(lease.conversation), 0, most - 1)
+        found = [entry.read(text) for text in written]
+        messages = [m for m in found if isinstance(m, Incoming)]
+        count = entry.together(messages, self._burst) if len(messages) == len(found) and messages else 1
+        if lease.joined:
+            return replace(lease, burst=tuple(messages[1:]))
+        if count == 1 or messages[0].key != lease.message.key:
+            return lease
+        async with reaching():
+            noted = await self._join(
+                keys=[keys.ready, keys.journal(lease.conversation), keys.lane(lease.conversation)],
+                args=[
+                    _GROUP,
+                    lease.consumer,
+                    lease.token,
+                    lease.fence,
+                    *(text.partition("\n")[2] for text in written[:count]),
+                ],
+            )
+        return replace(lease, joined=count, burst=tuple(messages[1:count])) if noted else lease
 
     async def done(self, lease: Lease) -> bool:
         """The message is answered: its lane moves on, behind the other conversations'. False: not ours."""
@@ -290,6 +331,15 @@ class Inbox:
             tokens, conversations, dead, groups = await pipe.execute(raise_on_error=False)
         leased = sum(group["pending"] for group in groups) if isinstance(groups, list) else 0
         return Depth(tokens - leased, leased, conversations, dead)
+
+    async def forget(self, conversations: Collection[str]) -> None:
+        """Keep none of the dead letters of these conversations."""
+        letters: Any
+        async with reaching():
+            letters = await self._redis.xrange(self._keys.dead)
+            theirs = [id for id, values in letters if values["conversation"] in conversations]
+            if theirs:
+                await self._redis.xdel(self._keys.dead, *theirs)
 
     async def dead(self, count: int = 50) -> list[Dead]:
         """The newest dead letters, newest first."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Literal, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from bot.api import Incoming
+
+JOINED_LIMIT = 32_000
+"""Characters of messages that are answered together."""
 
 _incoming = TypeAdapter(Incoming)
 
@@ -36,6 +39,14 @@ class Claim(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a message that came in, and how many of its conversation were there before it."""
+
+    what: Literal["accepted", "duplicate", "busy", "interrupted"]
+    behind: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """A token that was leased, before its message was read."""
 
@@ -51,6 +62,8 @@ class Lease:
 
     `attempt` counts from 1 and is not bounded here. `posts` and `answer` are what earlier attempts put into
     the journal; `stopped` says that the person asked to stop. `fence` tells this lease from a later one.
+    `length` is that of the lane. `joined` says how many messages an earlier attempt answered together, and
+    `burst` are those behind `message` that this one answers with it (`Inbox.join`).
     """
 
     conversation: str
@@ -62,6 +75,9 @@ class Lease:
     answer: str | None = None
     stopped: bool = False
     fence: str = field(default="", repr=False)
+    length: int = 1
+    joined: int = 0
+    burst: tuple[Incoming, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +129,42 @@ def read(entry: str) -> Incoming | str:
         return f"unreadable: {', '.join(faults)}"[:500]
 
 
-def lease(taken: Taken, message: Incoming, journal: Mapping[str, str]) -> Lease:
-    """The lease of a token, with its message's journal."""
+def together(messages: Sequence[Incoming], within: float) -> int:
+    """How many of a lane's oldest messages are one question: no commands, each `within` seconds of the one before.
+
+    An app that splits a long text sends its parts like this. With 0 seconds each message is one of its own.
+    """
+    first, size = messages[0], len(messages[0].text)
+    count, at = 1, first.sent_at
+    if not within or not _plain(first):
+        return 1
+    for message in messages[1:]:
+        size += len(message.text) + 1
+        near = message.sent_at > 0 and abs(message.sent_at - at) <= within
+        same = (message.place, message.person.id) == (first.place, first.person.id)
+        if not (near and same and size <= JOINED_LIMIT and _plain(message) and message.quoted is None):
+            break
+        count, at = count + 1, message.sent_at
+    return count
+
+
+def one(messages: Sequence[Incoming]) -> Incoming:
+    """Several messages as one, which has the id of the first."""
+    return replace(
+        messages[0],
+        text="\n".join(message.text for message in messages),
+        attachments=tuple(attachment for message in messages for attachment in message.attachments),
+    )
+
+
+def _plain(message: Incoming) -> bool:
+    text = message.text.lstrip()
+    command = message.addressed == "command" or text.startswith(("/", "／"))
+    return bool(text) and not (command or message.edits or message.withdrawn)
+
+
+def lease(taken: Taken, message: Incoming, length: int, journal: Mapping[str, str]) -> Lease:
+    """The lease of a token, with its message's journal and the lane's length."""
     places = {name.removeprefix("post:"): int(at) for name, at in journal.items() if name.startswith("post:")}
     return Lease(
         conversation=taken.conversation,
@@ -126,4 +176,6 @@ def lease(taken: Taken, message: Incoming, journal: Mapping[str, str]) -> Lease:
         answer=journal.get("answer"),
         stopped="stopped" in journal,
         fence=taken.fence,
+        length=length,
+        joined=int(journal.get("joined", 0)),
     )

@@ -1,7 +1,7 @@
 -- Begins an attempt at the oldest message of each token's lane. Running it twice is one attempt.
 -- KEYS ready, active, then a lane and a journal for each token
 -- ARGV group, consumer, fence, ttl of the journal (ms), then a token and a conversation for each
--- Returns for each token that is ours and has a message: its number, the lane's entry, the journal.
+-- Returns for each token that is ours and has a message: its number, the lane's entry and length, the journal.
 local ready, active = KEYS[1], KEYS[2]
 local group, consumer, fence, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local taken = {}
@@ -23,7 +23,7 @@ for number = 1, (#KEYS - 2) / 2 do
         redis.call('HINCRBY', journal, 'attempt', 1)
       end
       redis.call('PEXPIRE', journal, ttl)
-      table.insert(taken, {number, entry, redis.call('HGETALL', journal)})
+      table.insert(taken, {number, entry, redis.call('LLEN', lane), redis.call('HGETALL', journal)})
     else
       redis.call('XACK', ready, group, token)
       redis.call('XDEL', ready, token)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import count
+from typing import Any
 
 from bot.api import Choices, End, Incoming, Notice, Person, Place, ReplyPart, Text
 from bot.delivery import Delivery
@@ -15,6 +17,12 @@ _ids = count(1)
 def incoming(text: str, *, id: str = "", chat: str = "ann", language: str = "en") -> Incoming:
     """A private message from Ann."""
     return Incoming(id or f"m{next(_ids)}", Place("test", "bot", chat), Person(chat, "Ann", language), text)
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The catalogue, read once."""
+    return Catalogue.load()
 
 
 class Collected:
@@ -69,8 +77,9 @@ def delivery(
     profile: Profile | None = None,
     language: str = "en",
     conversation: str = "test-ann",
+    **more: Any,
 ) -> tuple[Delivery, Collected]:
-    """A delivery of `message` and what will have been said."""
+    """A delivery of `message` and what will have been said; `more` is for `Delivery`."""
     reply = Collected()
     made = Delivery(
         incoming(message) if isinstance(message, str) else message,
@@ -80,6 +89,7 @@ def delivery(
         ref="REF12345",
         profile=profile or Profile(),
         language=language,
-        say=Catalogue.load().say,
+        say=catalogue().say,
+        **more,
     )
     return made, reply

@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from bot.api import Attachment, End, Notice, Option, Quoted, Status, Text, Usage
-from bot.dialogue import MESSAGE_LIMIT, Dialogue
+from bot.dialogue import Dialogue
 from bot.endpoints.chat import ChatRequest, Delta, Finish, TextDelta
 from bot.errors import (
     ContextTooLong,
@@ -19,9 +19,12 @@ from bot.errors import (
     MessageTooLong,
     NothingToAnswer,
 )
+from bot.hearing import MESSAGE_LIMIT
 from bot.keys import Keys
-from bot.profile import Profile
+from bot.profile import Profile, Profiles
 from bot.roles import Roles
+from bot.roles.casting import Casting
+from bot.roles.own import OwnRoles
 from bot.settings import DialogueSettings
 from bot.tokens import Tokens
 from bot.window import Windows
@@ -38,7 +41,7 @@ class Model:
         self.requests: list[ChatRequest] = []
         self.window = window
 
-    def chat(self, request: ChatRequest) -> AsyncIterator[Delta]:
+    def chat(self, request: ChatRequest, *_: object, **__: object) -> AsyncIterator[Delta]:
         self.requests.append(request)
         return (self.scripts.pop(0) if self.scripts else says("fine"))(request)
 
@@ -80,12 +83,17 @@ def windows(redis: Redis, prefix: str) -> Windows:
 
 
 @pytest.fixture
-def dialogue(windows: Windows) -> Callable[..., Dialogue]:
+def dialogue(windows: Windows, redis: Redis, prefix: str) -> Callable[..., Dialogue]:
+    keys = Keys(prefix)
+
     def make(model: Model, **settings: object) -> Dialogue:
+        settings = {"context_summary": False, **settings}
+        default = DialogueSettings.model_validate(settings).default_role
         return Dialogue(
             windows=windows,
-            roles=Roles.load(None),
+            casting=Casting(Roles.load(None), OwnRoles(redis, keys), Profiles(redis, keys), default),
             router=model,  # type: ignore[arg-type]
+            meter=model,  # type: ignore[arg-type]
             tokens=Tokens(),
             settings=DialogueSettings.model_validate(settings),
             clock=lambda: 1_700_000_000,
@@ -103,6 +111,10 @@ async def test_an_answer_is_said_as_it_comes_and_remembered_whole(dialogue, wind
     assert isinstance(reply.parts[-1], End)
     assert reply.parts[-1].usage == Usage(5, 3)
     assert [o.value for o in reply.parts[-1].offers] == ["/retry"]
+    assert [(o.label, o.value) for o in reply.parts[-1].ratings] == [
+        ("👍", "/feedback good"),
+        ("👎", "/feedback bad"),
+    ]
     second, _ = delivery("What is my name?")
     await talk(second)
     assert model.asked() == [
@@ -207,7 +219,8 @@ async def test_an_answer_that_breaks_off_is_kept_and_said_to_be_broken(dialogue,
     await dialogue(Model(fails(Interrupted("cut"), "Once upon")))(made)
     assert reply.text == "Once upon"
     assert reply.notices == ["error.interrupted"]
-    assert reply.ended
+    assert isinstance(reply.parts[-1], End)
+    assert reply.parts[-1].ratings == ()
     (kept,) = await windows.load("test-ann")
     assert kept.turns[-1].content == "Once upon"
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from redis import Redis as SyncRedis
@@ -554,3 +555,110 @@ async def test_lost_tokens_are_made_anew(inbox: Inbox, server: Redis, keys: Keys
     await server.delete(keys.ready)
     await inbox.open()
     assert (await one(inbox)).message.id == "1"
+
+
+# --- in one breath ------------------------------------------------------------------------------------------
+
+
+def breath(id: str, text: str, at: float = 100.0, **more: object) -> Incoming:
+    return replace(message(id, text), sent_at=at, **more)  # type: ignore[arg-type]
+
+
+async def test_messages_of_one_breath_are_one_question_and_are_done_together(inbox: Inbox):
+    for n, text in enumerate(("a long", "pasted text")):
+        await inbox.accept("c", breath(str(n), text, 100 + n))
+    lease = await inbox.join(await one(inbox))
+    assert [part.text for part in lease.burst] == ["pasted text"]
+    await inbox.accept("c", breath("late", "and more", 101.5))
+    assert await inbox.done(lease)
+    assert (await one(inbox)).message.text == "and more"
+
+
+async def test_an_answer_that_was_begun_stays_the_answer_to_the_same_messages(inbox: Inbox):
+    await inbox.accept("c", breath("1", "first"))
+    await inbox.accept("c", breath("2", "second", 100.5))
+    assert len((await inbox.join(await one(inbox))).burst) == 1
+    await inbox.accept("c", breath("3", "third", 101))
+    again = await inbox.join((await inbox.adopt("b", count=1, idle=0))[0])
+    assert [part.text for part in again.burst] == ["second"]
+    assert await inbox.bury(again, "attempts")
+    assert [letter.message.id for letter in await inbox.dead() if letter.message] == ["2", "1"]
+    assert (await one(inbox)).message.text == "third"
+
+
+async def test_what_came_after_an_attempt_that_saw_one_message_is_not_joined_to_it(inbox: Inbox):
+    await inbox.accept("c", breath("1", "first"))
+    assert (await inbox.join(await one(inbox))).burst == ()
+    await inbox.accept("c", breath("2", "second", 100.5))
+    again = await inbox.join((await inbox.adopt("b", count=1, idle=0))[0])
+    assert again.burst == ()
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        breath("2", "much later", 101.3),
+        breath("2", "/new"),
+        breath("2", "／新对话"),
+        breath("2", "pressed", addressed="command"),
+        breath("2", "another's", person=Person("8")),
+        breath("2", "elsewhere", place=Place("telegram", "bot", "1", "7")),
+        breath("2", "edited", edits="1"),
+        breath("2", "about that", quoted=Quoted("what")),
+        breath("2", "unknown when", 0.0),
+        breath("2", "  "),
+        breath("2", "x" * 32_000),
+    ],
+    ids=lambda m: m.text[:12],
+)
+async def test_what_is_not_one_question_is_not_joined(inbox: Inbox, second: Incoming):
+    await inbox.accept("c", breath("1", "first"))
+    await inbox.accept("c", second)
+    assert (await inbox.join(await one(inbox))).burst == ()
+
+
+async def test_where_the_operator_wants_it_each_message_is_a_question_of_its_own(server: Redis, keys: Keys):
+    inbox = Inbox(server, keys, burst=0)
+    await inbox.open()
+    for n in range(2):
+        await inbox.accept("c", breath(str(n), "word"))
+    assert (await inbox.join(await one(inbox))).burst == ()
+
+
+async def test_a_part_of_a_burst_that_is_taken_back_stops_the_answer_to_all_of_it(inbox: Inbox):
+    for n in range(3):
+        await inbox.accept("c", breath(str(n), "word", 100 + 5 * (n // 2)))
+    lease = await inbox.join(await one(inbox))
+    assert await inbox.withdraw("c", message("1").key) == "interrupted"
+    assert await inbox.withdraw("c", message("2").key) == "withdrawn"
+    assert (await inbox.adopt("b", count=1, idle=0))[0].stopped
+    assert not await inbox.done(lease)
+
+
+async def test_a_part_that_is_taken_back_before_it_is_joined_is_not_answered(
+    inbox: Inbox, server: Redis, keys: Keys
+):
+    for n in range(3):
+        await inbox.accept("c", breath(str(n), f"word {n}", 100 + n / 10))
+    lease = await one(inbox)
+    await inbox.withdraw("c", message("1").key)
+    assert [part.text for part in (await inbox.join(lease)).burst] == ["word 2"]
+
+
+async def test_it_is_known_how_many_messages_come_first(inbox: Inbox):
+    verdicts = [await inbox.queue("c", message(str(n))) for n in range(4)]
+    assert [(v.what, v.behind) for v in verdicts] == [
+        ("accepted", 0),
+        ("accepted", 1),
+        ("accepted", 2),
+        ("busy", 3),
+    ]
+
+
+async def test_the_dead_letters_of_a_conversation_can_be_forgotten(inbox: Inbox):
+    for conversation in ("c", "d"):
+        await inbox.accept(conversation, message(conversation))
+        await inbox.bury(await one(inbox), "attempts")
+    await inbox.forget(["c", "unknown"])
+    assert [letter.conversation for letter in await inbox.dead()] == ["d"]
+    await inbox.forget([])

@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -22,7 +22,9 @@ _runs = count()
 
 
 def message(number: int) -> Incoming:
-    return Incoming(str(number), Place("telegram", "bot", "1"), Person("7"), f"text {number}")
+    """Three in one breath, then a pause."""
+    at = 1000.0 + number + 10 * (number // 3)
+    return Incoming(str(number), Place("telegram", "bot", "1"), Person("7"), f"text {number}", sent_at=at)
 
 
 @dataclass
@@ -33,6 +35,7 @@ class Head:
     posts: list[str] = field(default_factory=list)
     answer: str | None = None
     stopped: bool = False
+    joined: int = 0
     owner: Lease | None = None
 
 
@@ -101,9 +104,44 @@ class Model:
             head.owner = lease
             assert lease.consumer == consumer
             assert lease.message == message(self.lanes[lease.conversation][0])
-            assert (lease.attempt, lease.stopped) == (head.attempt, head.stopped)
+            assert (lease.attempt, lease.stopped, lease.joined) == (head.attempt, head.stopped, head.joined)
+            assert lease.length == len(self.lanes[lease.conversation])
             assert (list(lease.posts), lease.answer) == (head.posts, head.answer)
             self.held.append(lease)
+
+    async def join(self, which: int) -> None:
+        if not self.held:
+            return
+        place = which % len(self.held)
+        lease = self.held[place]
+        owned, head, lane = self._owned(lease), self.heads[lease.conversation], self.lanes[lease.conversation]
+        found = await self.inbox.join(lease)
+        if not owned:
+            return  # whatever it found, it cannot end it
+        fresh = lease.attempt == 1 and not lease.posts and lease.answer is None
+        if fresh and not lease.joined:
+            apart = (n for n, (a, b) in enumerate(pairwise(lane), 1) if b - a != 1 or b % 3 == 0)
+            count = next(apart, len(lane))
+            head.joined = count if count > 1 else 0
+        assert found.burst == tuple(message(number) for number in lane[1 : head.joined])
+        self.held[place] = found
+        head.owner = found
+
+    async def withdraw(self, which: int) -> None:
+        if not self.accepted:
+            return
+        lane, number = self.accepted[which % len(self.accepted)]
+        waiting, head = self.lanes[lane], self.heads[lane]
+        verdict = await self.inbox.withdraw(lane, message(number).key)
+        if number not in waiting:
+            assert verdict == "unknown"
+        elif waiting.index(number) < max(1, head.joined):
+            assert verdict == "interrupted"
+            head.stopped = True
+        else:
+            assert verdict == "withdrawn"
+            waiting.remove(number)
+            self.order[lane].remove(number)
 
     async def crash(self, consumer: str) -> None:
         self.held = [lease for lease in self.held if lease.consumer != consumer]
@@ -127,7 +165,8 @@ class Model:
         if how in ("done", "bury"):
             ended = await (self.inbox.done(lease) if how == "done" else self.inbox.bury(lease, "x"))
             if owned:
-                self.ended[lease.conversation].append(lane.pop(0))
+                for _ in range(max(1, head.joined)):
+                    self.ended[lease.conversation].append(lane.pop(0))
                 self.heads[lease.conversation] = Head()
         else:
             ended = await self.inbox.release(lease, count_attempt=how == "retry")
@@ -195,6 +234,8 @@ steps = st.one_of(
     st.tuples(st.just("leave"), st.sampled_from(CONSUMERS)),
     st.tuples(st.just("renew")),
     st.tuples(st.just("end"), which, st.sampled_from(("done", "done", "bury", "retry", "undo"))),
+    st.tuples(st.just("join"), which),
+    st.tuples(st.just("withdraw"), which),
     st.tuples(st.just("note"), which, st.sampled_from(("p1", "p2", "p3", "A", "B"))),
     st.tuples(st.just("lose_group")),
 )

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.api import Accepted, Busy, Duplicate, Ignored, Incoming, Quoted
+from bot.api import Accepted, Busy, Duplicate, Ignored, Incoming, Person, Quoted, Unavailable
+from bot.inbox import Verdict
 from bot.intake import TEXT_LIMIT, Intake, clean
 from bot.scope import scope
 from bot.telemetry import reference
@@ -19,14 +20,14 @@ Addressed = Literal["private", "mention", "reply", "command", "keyword", "ambien
 class Lanes:
     """`Inbox.accept` with a verdict of the test's choice."""
 
-    def __init__(self, verdict: str) -> None:
-        self.verdict = verdict
+    def __init__(self, verdict: str, behind: int = 0) -> None:
+        self.verdict, self.behind = verdict, behind
         self.calls: list[tuple[str, Incoming, bool]] = []
         self.withdrawn: list[tuple[str, str]] = []
 
     async def __call__(self, conversation: str, message: Incoming, *, urgent: bool = False):
         self.calls.append((conversation, message, urgent))
-        return self.verdict
+        return Verdict(self.verdict, self.behind)  # type: ignore[arg-type]
 
     async def withdraw(self, conversation: str, key: str):
         self.withdrawn.append((conversation, key))
@@ -129,3 +130,33 @@ async def test_a_deleted_message_is_taken_back_and_never_answered(verdict: str, 
     assert isinstance(await intake(lanes)(deletion), outcome)
     assert lanes.withdrawn == [(scope(question, "user"), question.key)]
     assert lanes.calls == []
+
+
+async def test_a_message_that_must_wait_says_behind_how_many():
+    message = incoming("hello")
+    assert await intake(Lanes("accepted", behind=2))(message) == Accepted(reference(message), behind=2)
+
+
+async def test_group_talk_is_overheard_where_the_person_may_talk_to_the_bot_and_nothing_else_is():
+    heard: list[str] = []
+
+    async def overhear(message: Incoming) -> None:
+        heard.append(message.text)
+        if message.text == "away":
+            raise Unavailable("redis")
+
+    lanes = Lanes("accepted")
+    listening = Intake(
+        lanes,
+        lanes.withdraw,
+        policy="user",
+        admits=lambda place, person: person.id != "stranger",
+        urgent=lambda text: False,
+        busy=str,
+        overhear=overhear,
+    )
+    stranger = replace(said_in_group("psst"), person=Person("stranger"))
+    for message in (said_in_group("lunch?"), stranger, said_in_group("away"), incoming("private")):
+        await listening(message)
+    await listening(said_in_group("and you, bot?", "mention"))
+    assert heard == ["lunch?", "away"]

@@ -122,7 +122,7 @@ def test_the_keys_of_the_queue_share_a_hash_tag_and_no_two_names_meet():
     keys = Keys("p:")
     queue = [keys.ready, keys.active, keys.dead, keys.interrupts]
     queue += [keys.lane("x"), keys.journal("x"), keys.seen("x")]
-    rest = [keys.window("x"), keys.asked("x"), keys.profile("x")]
+    rest = [keys.window("x"), keys.asked("x"), keys.profile("x"), keys.roles("x"), keys.default_role]
     rest += [keys.value("x", "y"), keys.log("x", "y"), keys.leader("x", "y")]
     assert all(name.startswith("p:{inbox}:") for name in queue)
     assert all(name.startswith("p:") and "{" not in name for name in rest)

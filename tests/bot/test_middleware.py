@@ -1,11 +1,14 @@
 """Middleware: every failure is said once, in plain words, and the reply ends whatever happens."""
 
 import pytest
+from redis.asyncio import Redis
 
 from bot import errors
 from bot.api import End, Gone, Notice, Text
 from bot.delivery import Delivery
-from bot.middleware import Report
+from bot.keys import Keys
+from bot.limits import BOUNDS, FLOOD, BudgetSpent, Limited, Limits, LimitSettings
+from bot.middleware import Flood, Report
 from tests.bot.doubles import Collected, Held, delivery
 
 
@@ -109,3 +112,47 @@ async def test_nothing_is_said_after_the_end_or_without_the_lease():
     with pytest.raises(errors.LeaseLost):
         await made.send(Text("stale"))
     assert reply.parts == []
+
+
+# --- limits -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", ["en", "zh-Hans", "zh-Hant"])
+@pytest.mark.parametrize(
+    ("raised", "retry"),
+    [
+        (Limited("limit.rate", wait=20), True),
+        (Limited("limit.running", count=3), True),
+        (Limited("budget.held"), True),
+        *((BudgetSpent(f"budget.{bound}", wait=3 * 3600), False) for bound in BOUNDS),
+    ],
+)
+async def test_a_limit_is_said_with_the_time_it_opens_and_retry_where_that_helps(raised, retry, language):
+    reply = await answered(raised, language)
+    notice, end = reply.parts
+    assert isinstance(notice, Notice)
+    assert isinstance(end, End)
+    assert notice.key == raised.key
+    assert "{" not in notice.text
+    assert bool(end.offers) == retry
+    if isinstance(raised, BudgetSpent):
+        assert "3 " in notice.text
+        assert "00:00" in notice.text
+
+
+async def test_a_flood_is_stopped_and_told_once(redis: Redis, prefix: str):
+    limits = Limits(
+        LimitSettings.load({"RATE_LIMIT": "1/min"}), redis, Keys(prefix), clock=lambda: 1_795_000_000
+    )
+    reached = []
+
+    async def following(made: Delivery) -> None:
+        reached.append(made)
+
+    notices = []
+    for _ in range(FLOOD + 3):
+        made, reply = delivery("/help")
+        await Flood(limits, following)(made)
+        notices += reply.notices
+    assert len(reached) == FLOOD
+    assert notices == ["limit.flood"]

@@ -34,6 +34,11 @@ def windows(redis: Redis, keys: Keys) -> Windows:
 
 
 @pytest.fixture
+def message() -> Incoming:
+    return Incoming("1", Place("web", "", "1"), Person("p"))
+
+
+@pytest.fixture
 def bounded(redis: Redis, keys: Keys) -> Callable[..., Windows]:
     return lambda **bounds: Windows(redis, keys, ttl=60, **bounds)
 
@@ -253,3 +258,79 @@ def test_the_budget_is_never_negative_and_never_overfills_the_window(
     room = budget(window, answer=answer, ceiling=ceiling, fixed=fixed)
     assert room >= 0
     assert room == 0 or (room + answer + fixed <= window and room + fixed <= ceiling)
+
+
+# --- what becomes of older ones -----------------------------------------------------------------------------
+
+
+async def test_a_summary_stands_in_the_place_of_the_exchanges_that_it_covers(windows: Windows) -> None:
+    for name in ("1", "2", "3"):
+        await windows.append("c", exchange(name))
+    assert await windows.fold("c", "2", "They said hello.")
+    past = await windows.open("c")
+    assert (past.summary, [e.id for e in past.exchanges]) == ("They said hello.", ["1", "2", "3"])
+    assert [e.id for e in past.after] == ["3"]
+    assert [e.id for e in past.without("3").exchanges] == ["1", "2"]
+
+
+async def test_a_summary_that_comes_after_the_dialogue_was_cleared_is_not_kept(windows: Windows) -> None:
+    await windows.append("c", exchange("1"))
+    await windows.clear("c")
+    assert not await windows.fold("c", "1", "They said hello.")
+    await windows.append("c", exchange("2"))
+    assert not await windows.fold("c", "1", "They said hello.")
+    past = await windows.open("c")
+    assert (past.summary, past.cleared, [e.id for e in past.after]) == ("", True, ["2"])
+
+
+async def test_a_summary_outlives_the_exchanges_that_it_covers(bounded: Callable[..., Windows]) -> None:
+    windows = bounded(limit=2)
+    await windows.append("c", exchange("1"))
+    await windows.fold("c", "1", "They said hello.")
+    for name in ("2", "3"):
+        await windows.append("c", exchange(name))
+    past = await windows.open("c")
+    assert (past.summary, [e.id for e in past.after]) == ("They said hello.", ["2", "3"])
+
+
+async def test_the_person_is_told_of_a_summary_once(windows: Windows) -> None:
+    assert not (await windows.open("c")).told
+    assert [await windows.told("c"), await windows.told("c")] == [True, False]
+    assert (await windows.open("c")).told
+
+
+async def test_the_last_exchange_can_be_taken_out_and_only_it(windows: Windows, message: Incoming) -> None:
+    for name in ("1", "2"):
+        await windows.append("c", exchange(name))
+    await windows.asked("c", message)
+    await windows.undo("c", "1")
+    assert len(await windows.load("c")) == 2
+    for _ in range(2):
+        await windows.undo("c", "2")
+    assert [e.id for e in await windows.load("c")] == ["1"]
+    assert await windows.last_asked("c") is None
+
+
+async def test_an_exchange_that_is_taken_out_takes_its_summary_along(windows: Windows) -> None:
+    await windows.append("c", exchange("1"))
+    await windows.fold("c", "1", "They said hello.")
+    await windows.undo("c", "1")
+    assert (await windows.open("c")).summary == ""
+
+
+async def test_all_windows_of_a_home_can_be_found_and_forgotten(
+    redis: Redis, keys: Keys, windows: Windows, message: Incoming
+) -> None:
+    for name in ("home", "home#1", "thread"):
+        await windows.append(name, exchange("1"))
+        await windows.asked(name, message)
+        await windows.fold(name, "1", "hello")
+    await windows.enlist("home", "home#1", 1)
+    await windows.enlist("home", "thread", 2)
+    assert await windows.members("home") == ["home#1", "thread"]
+    assert await windows.sizes(["home", "thread", "nowhere"]) == [1, 1, 0]
+    await windows.forget("home", await windows.members("home"))
+    left = {name async for name in redis.scan_iter(f"{keys.prefix}*")}
+    assert left == {keys.folded("home#1"), keys.folded("thread")}
+    assert await redis.hgetall(keys.folded("thread")) == {"cleared": "1"}
+    assert (await windows.open("thread")).cleared

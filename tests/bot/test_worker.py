@@ -3,19 +3,20 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from redis.asyncio import Redis
 
-from bot.api import Adapter, Gone, Incoming, Journal, Notice, ReplyPart, Text, Unavailable
+from bot.api import Adapter, End, Gone, Incoming, Journal, Notice, ReplyPart, Said, Text, Unavailable
 from bot.delivery import Delivery, Handler
 from bot.i18n import Catalogue
 from bot.inbox import Inbox
 from bot.keys import Keys
 from bot.profile import Profile, Profiles
+from bot.scope import home, scope
 from bot.settings import Settings
-from bot.worker import Worker
+from bot.worker import LONG_PASTE, PASTE_WAIT, Worker
 from tests.bot.doubles import Collected, incoming
 
 
@@ -28,6 +29,7 @@ class Platform(Adapter):
         self.replies: dict[str, list[Collected]] = {}
         self.journals: list[Journal] = []
         self.faults: list[Exception] = []
+        self.before: list[Said] = []
 
     def reply(self, incoming: Incoming, journal: Journal) -> "Platform.Post":
         self.journals.append(journal)
@@ -47,6 +49,9 @@ class Platform(Adapter):
 
         async def abandon(self) -> None:
             await self.collected.abandon()
+
+    async def earlier(self, incoming: Incoming) -> Sequence[Said]:
+        return self.before
 
     def last(self, text: str) -> Collected:
         return self.replies[text][-1]
@@ -87,7 +92,16 @@ class House:
         self.tasks.append(task)
         return task
 
-    def worker(self, handler: Handler, *, name: str, alone: bool, drain: str, **more: object) -> Worker:
+    def worker(
+        self,
+        handler: Handler,
+        *,
+        name: str,
+        alone: bool,
+        drain: str,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        **more: object,
+    ) -> Worker:
         settings = Settings.load({"LEASE": "300ms", "DRAIN": drain, "ATTEMPTS": "2", **more})  # type: ignore[dict-item]
         catalogue = Catalogue.load()
         return Worker(
@@ -100,6 +114,7 @@ class House:
             say=catalogue.say,
             consumer=name,
             alone=alone,
+            sleep=sleep,
         )
 
     async def tell(self, text: str, *, conversation: str = "c", **more: object) -> Incoming:
@@ -348,3 +363,76 @@ async def test_the_language_is_the_conversations_then_the_persons(house: House):
     assert house.platform.last("from the app").text == "zh-Hant"
     assert house.platform.last("chosen").text == "zh-Hans"
     assert (await Profiles(house.redis, house.keys).load("a")) == Profile()
+
+
+async def test_a_text_that_an_app_has_split_is_one_question_and_nobody_waits_for_a_part_of_it(house: House):
+    asked: list[str] = []
+
+    async def handler(delivery: Delivery) -> None:
+        asked.append(delivery.message.text)
+        await echo(delivery)
+
+    for n, text in enumerate(("one", "two", "three")):
+        await house.inbox.accept("c", replace(incoming(text), sent_at=100 + n / 10))
+    await house.tell("another", conversation="d")
+    house.hire(handler)
+    await until(house.idle)
+    assert sorted(asked) == ["another", "one\ntwo\nthree"]
+    assert house.platform.last("two").parts == house.platform.last("three").parts == [End()]
+
+
+async def test_the_rest_of_a_long_text_is_waited_for_a_moment(house: House):
+    waiting, came = asyncio.Event(), asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        if seconds == PASTE_WAIT:
+            waiting.set()
+            await came.wait()
+        else:
+            await asyncio.sleep(seconds)
+
+    house.hire(echo, sleep=sleep)
+    first = replace(incoming("x" * LONG_PASTE), sent_at=100)
+    await house.inbox.accept("c", first)
+    await asyncio.wait_for(waiting.wait(), 5)
+    await house.inbox.accept("c", replace(incoming("the end"), sent_at=101))
+    came.set()
+    await until(house.idle)
+    assert house.platform.last(f"{first.text}\nthe end").text.endswith("x\nthe end")
+
+
+async def test_a_thread_has_the_choices_of_its_home_and_knows_what_was_said_before(house: House):
+    heard: list[object] = []
+
+    async def handler(delivery: Delivery) -> None:
+        heard.extend((delivery.profile.role, delivery.shared, *await delivery.earlier()))
+        await delivery.end()
+
+    message = incoming("hello")
+    message = replace(
+        message, place=replace(message.place, chat="C", thread="7", kind="group", discussion=True)
+    )
+    await Profiles(house.redis, house.keys).change(home(message, "user"), role="chef")
+    house.platform.before = [Said("Bob", "Lunch?")]
+    house.hire(handler)
+    await house.inbox.accept(scope(message, "user"), message)
+    await until(house.idle)
+    assert heard == ["chef", True, Said("Bob", "Lunch?")]
+
+
+async def test_a_crash_amid_a_burst_leaves_it_one_question_and_what_came_later_another(house: House):
+    for n, text in enumerate(("one", "two")):
+        await house.inbox.accept("c", replace(incoming(text), sent_at=100 + n))
+    (lease,) = await house.inbox.take("dead", count=1, block=0.1)
+    lease = await house.inbox.join(lease)
+    await house.inbox.finish(lease, "kept")
+    await house.inbox.accept("c", replace(incoming("three"), sent_at=102))
+    answered: list[tuple[str, str | None]] = []
+
+    async def handler(delivery: Delivery) -> None:
+        answered.append((delivery.message.text, delivery.hold.kept))
+        await echo(delivery)
+
+    house.hire(handler)
+    await until(house.idle)
+    assert answered == [("one\ntwo", "kept"), ("three", None)]

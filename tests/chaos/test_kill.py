@@ -32,6 +32,7 @@ async def test_every_accepted_message_is_answered_exactly_once_in_order(
             "OPENAI_BASE_URL": endpoint.base_url,
             "OPENAI_API_KEY": endpoint.key,
             "CHAT_MODEL": "small",
+            "BURST": "0s",  # each message is a question of its own
         }
         made = Bot(tmp_path, settings)
         try:

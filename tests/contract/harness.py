@@ -25,13 +25,19 @@ from starlette.routing import BaseRoute
 from adapters._feed import Item, fold, log_of
 from adapters.console import Console, ConsoleSettings
 from adapters.console.parse import parse as parse_line
+from adapters.slack import Slack, SlackSettings
+from adapters.slack.content import reference as file_reference
+from adapters.slack.parse import Heard as SlackHeard
+from adapters.slack.parse import Identity as SlackIdentity
+from adapters.slack.parse import parse as parse_event
 from adapters.telegram import Telegram, TelegramSettings
 from adapters.telegram.parse import Heard, Identity
 from adapters.telegram.parse import parse as parse_update
 from adapters.web import Web, WebSettings
 from adapters.web.parse import parse as parse_body
-from bot.api import Accepted, Adapter, End, Host, Incoming, Outcome, Text
+from bot.api import Accepted, Adapter, Attachment, End, Host, Incoming, Outcome, Text
 from tests.adapters.memory_store import MemoryJournal, MemoryStore
+from tests.simulators.slack import File, SlackSimulator, slack_simulator
 from tests.simulators.telegram import TelegramSimulator, telegram_simulator
 
 OK = "That is understood."
@@ -271,6 +277,102 @@ class TelegramHarness:
         await asyncio.sleep(min(seconds, 0.01))
 
 
+class SlackHarness:
+    """Slack's simulator, by Socket Mode; everybody who says something does so in a conversation of their own."""
+
+    adapter: Slack
+
+    def __init__(self) -> None:
+        self.slack: SlackSimulator
+        self._stack = AsyncExitStack()
+        self._heard: list[Incoming] = []
+
+    async def __aenter__(self) -> Self:
+        self.slack = await self._stack.enter_async_context(slack_simulator())
+        self.slack.ack_seconds, self.slack.retry_delays = 0.1, (0.0, 0.01, 0.01)
+        await self._speak()
+        settings = {
+            "SLACK_BOT_TOKEN": self.slack.team.token,
+            "SLACK_APP_TOKEN": self.slack.app_token,
+            "SLACK_API_BASE_URL": self.slack.base_url,
+        }
+        host = Host(MemoryStore(), "127.0.0.1", 0, "", alone=False)
+        found = Slack.create(SlackSettings.load(settings), host)
+        assert found is not None
+        self.adapter = Slack(found.credentials, host, ping=0.05, sleep=self._sleep)
+        self._stack.push_async_callback(self.adapter.close)
+        await self._warm()
+        return self
+
+    async def __aexit__(self, *fault: object) -> None:
+        await self._stack.aclose()
+
+    def heard(self) -> Sequence[Incoming]:
+        return self._heard
+
+    def seen(self, message: Incoming) -> Sequence[str]:
+        shown = self.slack.channels[message.place.chat].thread(message.place.thread).from_app
+        return ["\n".join([one.shown, *one.buttons]) for one in shown]
+
+    def whole(self, message: Incoming) -> bool:
+        thread = self.slack.channels[message.place.chat].thread(message.place.thread)
+        running = any(one.stream is not None and not one.stream.end for one in thread.from_app)
+        return not running and "Stop" not in thread.buttons
+
+    async def cut(self) -> None:
+        self.slack.fail(times=1_000_000, status=502, body="<html>bad gateway</html>")
+
+    async def mend(self) -> None:
+        self.slack.heal()
+
+    async def hand_in(self, text: str, core: Core) -> str:
+        core.adapter = self.adapter
+        ann = self.slack.person("Ann")
+        dm = self.slack.dm(ann)
+        running = asyncio.create_task(self.adapter.run(core.submit))
+        await self.slack.connected()
+        await ann.says(dm, text)
+        await self.slack.settled()
+        running.cancel()
+        await asyncio.wait([running])
+        return "\n".join(dm.visible())
+
+    async def _speak(self) -> None:
+        """Have people say something of every kind, and take it from the wire before the bot is there."""
+        people = [self.slack.person(f"P{number}") for number in range(6)]
+        cooks = self.slack.channel("cooks", people)
+        root = await people[5].says(cooks, "soup?")
+        said = [
+            await people[0].says(self.slack.dm(people[0]), "hello"),
+            await people[1].says(self.slack.dm(people[1]), "/help"),
+            await people[2].says(self.slack.dm(people[2]), "你好 👋"),
+            await people[3].uploads(
+                self.slack.dm(people[3]), File(b"x", "x.png", "image/png"), text="what is it?"
+            ),
+            await people[4].says(cooks, f"{self.slack.mention} hello"),
+            await people[5].says(cooks, f"{self.slack.mention} which soup?", thread=root),
+        ]
+        me = SlackIdentity(self.slack.team.id, self.slack.team.user, self.slack.team.bot)
+        events = {
+            delivery.payload["event"]["ts"]: delivery.payload["event"] for delivery in self.slack.deliveries
+        }
+        found = [parse_event(events[message.ts], me) for message in said]
+        self._heard = [meaning.incoming for meaning in found if isinstance(meaning, SlackHeard)]
+        await asyncio.sleep(0)  # the deliveries have begun, and can be ended: nobody is to hear them again
+        await self.slack.deliveries.close()
+
+    async def _warm(self) -> None:
+        """Open connections: each is a task of the simulator's, and none is to begin behind a reply's back."""
+        self.slack.latency = 0.01
+        nothing = Attachment("file", file_reference(self.slack.team.id, "F0"))
+        await asyncio.gather(*(self.adapter.fetch(nothing) for _ in range(4)), return_exceptions=True)
+        self.slack.latency = 0.0
+
+    @staticmethod
+    async def _sleep(seconds: float) -> None:
+        await asyncio.sleep(min(seconds, 0.01))
+
+
 class Sample:
     """The pager of CONTRIBUTING.md: its code is what stands there."""
 
@@ -366,6 +468,7 @@ def _read(part: dict[str, Any]) -> str:
 HARNESSES: dict[str, type[Harness]] = {
     "console": ConsoleHarness,
     "pager": Sample,
+    "slack": SlackHarness,
     "telegram": TelegramHarness,
     "web": WebHarness,
 }

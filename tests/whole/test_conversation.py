@@ -149,7 +149,7 @@ async def test_every_fault_of_the_endpoint_is_one_clear_answer_and_the_conversat
     [
         ("x" * 65_536, "error.message_too_long"),
         ("/frobnicate", "command.unknown"),
-        ("/role nobody-at-all", "role.unknown"),
+        ("/role edit nobody-at-all: Hello.", "role.not_yours"),
         ("/retry", "retry.nothing"),
     ],
 )

@@ -36,7 +36,7 @@ def settings(endpoint: EndpointSimulator, telegram: TelegramSimulator, **more: s
 async def running(
     tmp_path: Path, endpoint: EndpointSimulator, telegram: TelegramSimulator
 ) -> AsyncIterator[Bot]:
-    async with bot(tmp_path, **settings(endpoint, telegram)) as made:
+    async with bot(tmp_path, **settings(endpoint, telegram, BURST="0s")) as made:  # each message on its own
         yield made
 
 

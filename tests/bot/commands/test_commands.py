@@ -9,12 +9,15 @@ from bot.api import End, Notice
 from bot.commands import Registry
 from bot.commands.basics import Basics, help_for
 from bot.commands.choices import Choices
+from bot.commands.roles import RoleCommands
 from bot.dialogue import Dialogue
 from bot.endpoints.models import Model as Listed
 from bot.i18n import Catalogue
 from bot.keys import Keys
 from bot.profile import Profile, Profiles
 from bot.roles import Roles
+from bot.roles.casting import Casting
+from bot.roles.own import OwnRoles
 from bot.settings import DialogueSettings
 from bot.tokens import Tokens
 from bot.window import Windows
@@ -42,16 +45,19 @@ class House:
         catalogue, roles, keys = Catalogue.load(), Roles.load(None), Keys(prefix)
         self.server = Server()
         self.windows, self.profiles = Windows(redis, keys, ttl=600), Profiles(redis, keys)
+        casting = Casting(roles, OwnRoles(redis, keys), self.profiles, "assistant")
         self.dialogue = Dialogue(
             windows=self.windows,
-            roles=roles,
+            casting=casting,
             router=self.server,  # type: ignore[arg-type]
+            meter=self.server,  # type: ignore[arg-type]
             tokens=Tokens(),
             settings=DialogueSettings(),
         )
         family = [
             *Basics(self.windows, self.dialogue).commands(),
-            *Choices(self.profiles, roles, self.server, "assistant").commands(),  # type: ignore[arg-type]
+            *RoleCommands(casting, self.profiles, self.dialogue).commands(),
+            *Choices(self.profiles, self.server).commands(),  # type: ignore[arg-type]
         ]
         self.registry = Registry(
             [help_for(family), *family], languages=catalogue.languages, say=catalogue.say
@@ -149,33 +155,6 @@ async def test_stop_is_urgent_and_says_so_where_nothing_runs(house: House):
     assert house.registry.urgent("/停止")
     assert not house.registry.urgent("/new")
     assert (await house.say("/stop")).notices == ["stop.nothing"]
-
-
-async def test_role_shows_the_choices_and_taking_one_keeps_the_dialogue(house: House):
-    await house.say("My name is Ann.")
-    (choices,) = (await house.say("/role")).choices
-    assert "/role translator" in [o.value for o in choices.options]
-    await house.say("/role translator")
-    assert (await house.profile()).role == "translator"
-    await house.say("Bonjour")
-    assert house.server.asked()[0] == ("user", "My name is Ann.")
-    (choices,) = (await house.say("/role")).choices
-    assert "Translator" in choices.text
-
-
-@pytest.mark.parametrize(("name", "role"), [("翻译", "translator"), ("Coder", "coder"), ("WRITER", "writer")])
-async def test_a_role_is_known_by_its_name_in_any_language(house: House, name: str, role: str):
-    await house.say(f"/role {name}")
-    assert (await house.profile()).role == role
-
-
-async def test_a_role_that_does_not_exist_is_said_with_the_nearest(house: House):
-    reply = await house.say("/role translater")
-    notice = reply.parts[0]
-    assert isinstance(notice, Notice)
-    assert notice.key == "role.unknown"
-    assert "translator" in notice.text
-    assert await house.profile() == Profile()
 
 
 async def test_model_shows_the_servers_models_and_taking_one_is_used(house: House):

@@ -35,7 +35,9 @@ def test_a_request_says_no_more_than_it_must() -> None:
 
 def test_what_was_set_is_sent_zero_included() -> None:
     found = body(temperature=0.0, top_p=0.5, max_tokens=9, reasoning_effort="low", stop=("a", "b"))
+    punished = body(presence_penalty=-1.5, frequency_penalty=0.0)
 
+    assert (punished["presence_penalty"], punished["frequency_penalty"]) == (-1.5, 0.0)
     assert found["temperature"] == 0.0
     assert (found["top_p"], found["max_tokens"], found["reasoning_effort"]) == (0.5, 9, "low")
     assert found["stop"] == ["a", "b"]
@@ -127,12 +129,14 @@ def test_with_alternation_a_user_is_first_and_nobody_speaks_twice(
         (Report(400, 'Unknown field "stream_options.include_usage"'), {"stream_options"}),
         (Report(400, "json: unknown field `stop`"), {"stop"}),
         (Report(400, "reasoning_effort is not a known argument"), {"reasoning_effort"}),
+        (Report(400, "Unsupported parameter: 'presence_penalty'"), {"presence_penalty"}),
         (Report(400, "streaming is off", param="stream"), {"stream", "stream_options"}),
         (Report(400, "at most 100 tokens are allowed", param="max_tokens"), {"max_tokens"}),
     ],
 )
 def test_a_refused_field_is_left_out(report: Report, gone: set[str]) -> None:
     fields: dict[str, Any] = {"temperature": 0.5, "top_p": 0.5, "stop": ("x",), "max_tokens": 9}
+    fields["presence_penalty"] = 1.0
     first = body(**fields, reasoning_effort="low")
     quirks = adapt(Quirks(), report, first)
 

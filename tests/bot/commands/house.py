@@ -1,0 +1,146 @@
+"""A registry of all commands that talk needs, over a real window, real profiles and a scripted model."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+from redis.asyncio import Redis
+
+from bot.api import Incoming, Person, Place
+from bot.commands import Registry
+from bot.commands.basics import Basics, help_for
+from bot.commands.choices import Choices
+from bot.commands.personal import Personal
+from bot.commands.roles import RoleCommands
+from bot.commands.settings import Preferences
+from bot.commands.talk import Talk
+from bot.delivery import Delivery
+from bot.dialogue import Dialogue
+from bot.endpoints.models import Model as Listed
+from bot.errors import Unreachable
+from bot.intake import clean
+from bot.keys import Keys
+from bot.profile import Profile, Profiles
+from bot.roles import Roles
+from bot.roles.casting import Casting
+from bot.roles.own import OwnRoles
+from bot.scope import home, scope, shared
+from bot.sessions import Sessions
+from bot.settings import DialogueSettings
+from bot.tokens import Tokens
+from bot.window import Windows
+from tests.bot.doubles import Collected, Held, catalogue, delivery
+from tests.bot.test_dialogue import Model
+
+ADMIN = "boss"
+PRIVATE = Place("test", "bot", "ann")
+GROUP = Place("test", "bot", "team", kind="group")
+
+
+class Server(Model):
+    """A scripted model that also lists models, and may be away."""
+
+    away = False
+
+    async def default_model(self) -> str:
+        if self.away:
+            raise Unreachable("nobody there")
+        return await super().default_model()
+
+    async def models(self) -> list[Listed]:
+        return [Listed(id=name) for name in ("some-model", "big-model")]
+
+
+class House:
+    """Where people say things; `now` is the time."""
+
+    def __init__(self, redis: Redis, prefix: str, policy: str = "user") -> None:
+        self.redis, self.keys, self.policy = redis, Keys(prefix), policy
+        self.now, self._ids = 1_700_000_000.0, count(1)
+        self.server, self.forgotten = Server(), list[str]()
+        self.windows, self.profiles = Windows(redis, self.keys, ttl=600), Profiles(redis, self.keys)
+        self.sessions = Sessions(redis, self.keys, clock=self.clock)
+        casting = Casting(Roles.load(None), OwnRoles(redis, self.keys), self.profiles, "assistant")
+        self.dialogue = Dialogue(
+            windows=self.windows,
+            casting=casting,
+            router=self.server,  # type: ignore[arg-type]
+            meter=self.server,  # type: ignore[arg-type]
+            tokens=Tokens(),
+            settings=DialogueSettings(context_summary=False),
+            clock=self.clock,
+        )
+        family = [
+            *Basics(self.windows, self.dialogue).commands(),
+            *RoleCommands(casting, self.profiles, self.dialogue).commands(),
+            *Choices(self.profiles, self.server).commands(),  # type: ignore[arg-type]
+            *Talk(self.windows, self.dialogue, self.sessions, self.profiles).commands(),
+            *Preferences(self.profiles, casting, self.dialogue, language=self.language).commands(),
+            *Personal(
+                self.windows,
+                self.profiles,
+                self.sessions,
+                self.dialogue,
+                kept=7 * 86400,
+                link="https://bot.example.org",
+                forgets=(self.forget,),
+                clock=self.clock,
+            ).commands(),
+        ]
+        self.registry = Registry(
+            [help_for(family, self.admin), *family],
+            languages=catalogue().languages,
+            say=catalogue().say,
+            admin=self.admin,
+        )
+
+    def clock(self) -> float:
+        self.now += 1
+        return self.now
+
+    def admin(self, place: Place, person: Person) -> bool:
+        return person.id == ADMIN
+
+    def language(self, profile: Profile, tag: str) -> str:
+        return catalogue().match(profile.language or tag)
+
+    async def forget(self, made: Delivery, conversations: Collection[str]) -> None:
+        self.forgotten.append(made.message.person.id)
+
+    def message(
+        self, text: str, person: str = "ann", place: Place = PRIVATE, language: str = "en"
+    ) -> Incoming:
+        if place.kind == "private":
+            place = replace(place, chat=person)
+        return Incoming(f"m{next(self._ids)}", place, Person(person, person.title(), language), text)
+
+    async def say(self, text: str, person: str = "ann", place: Place = PRIVATE, **more: Any) -> Collected:
+        """What a person is answered; `hold` is for an attempt after a crash."""
+        hold, language = more.pop("hold", None) or Held(), more.pop("language", "en")
+        message = clean(self.message(text, person, place, language))
+        conversation, outside = scope(message, self.policy), home(message, self.policy)  # type: ignore[arg-type]
+        profile = await self.profiles.load(conversation, outside)
+        made, reply = delivery(
+            message,
+            hold=hold,
+            profile=profile,
+            language=self.language(profile, language),
+            conversation=conversation,
+            home=outside,
+            shared=shared(message, self.policy),  # type: ignore[arg-type]
+            **more,
+        )
+        if not await self.registry.run(made):
+            await self.dialogue(made)
+        return reply
+
+    async def profile(self, person: str = "ann", place: Place = PRIVATE) -> Profile:
+        message = self.message("", person, place)
+        return await self.profiles.load(scope(message, self.policy), home(message, self.policy))  # type: ignore[arg-type]
+
+    async def remembered(self) -> list[str]:
+        """The names of all keys."""
+        return [name async for name in self.redis.scan_iter(f"{self.keys.prefix}*")]

@@ -1,0 +1,364 @@
+"""Slack, the whole way: people in a workspace, Slack's wire, the bot in a process of its own, and the model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.process import Bot, bot, until
+from tests.simulators.endpoint import Call, EndpointSimulator, echo, say
+from tests.simulators.slack import Message, Person, SlackSimulator, Thread, slack_simulator
+from tests.whole.conftest import towards
+
+AFTER = ["Retry", "👍", "👎"]  # the buttons under a whole answer
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[SlackSimulator]:
+    async with slack_simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def ann(slack: SlackSimulator) -> Person:
+    return slack.person("Ann")
+
+
+@pytest.fixture
+def bob(slack: SlackSimulator) -> Person:
+    return slack.person("Bob")
+
+
+def common(endpoint: EndpointSimulator, slack: SlackSimulator) -> dict[str, str]:
+    """Settings of every bot here; each message is a question of its own."""
+    return towards(endpoint) | {
+        "SLACK_API_BASE_URL": slack.base_url,
+        "ALLOWED": "slack:*",
+        "LEASE": "1s",
+        "BURST": "0s",
+    }
+
+
+def by_socket(endpoint: EndpointSimulator, slack: SlackSimulator, **more: str) -> dict[str, str]:
+    tokens = {"SLACK_BOT_TOKEN": slack.team.token, "SLACK_APP_TOKEN": slack.app_token}
+    return common(endpoint, slack) | tokens | more
+
+
+def by_http(endpoint: EndpointSimulator, slack: SlackSimulator, **more: str) -> dict[str, str]:
+    tokens = {"SLACK_BOT_TOKEN": slack.team.token, "SLACK_SIGNING_SECRET": slack.signing_secret}
+    return common(endpoint, slack) | tokens | more
+
+
+@pytest.fixture
+async def running(
+    tmp_path: Path, endpoint: EndpointSimulator, slack: SlackSimulator, ann: Person
+) -> AsyncIterator[Bot]:
+    """By Socket Mode, with Ann as the admin."""
+    async with bot(tmp_path, **by_socket(endpoint, slack, ADMINS=f"slack:{ann.id}")) as made:
+        await slack.connected()
+        yield made
+
+
+def heard(call: Call) -> list[str]:
+    """What people said, as a request has it."""
+    return [m["content"] for m in call.body["messages"] if m["role"] == "user"]
+
+
+def system(call: Call) -> str:
+    return "".join(m["content"] for m in call.body["messages"] if m["role"] == "system")
+
+
+def gates(*given: asyncio.Event) -> list[asyncio.Event]:
+    """The first piece of an answer comes at once, each of the others after its event."""
+    begun = asyncio.Event()
+    begun.set()
+    return [begun, *given]
+
+
+def whole(thread: Thread, text: str) -> bool:
+    """Whether the thread shows an answer and its buttons: it is complete."""
+    return any(text in message.shown and "Retry" in message.buttons for message in thread.from_app)
+
+
+async def answered(thread: Thread, text: str, within: float = 10) -> Message:
+    """The answer, once it is complete."""
+    await thread.until(lambda: whole(thread, text), within)
+    return await thread.shows(text)
+
+
+async def test_a_direct_message_streams_and_its_thread_remembers(
+    running: Bot, endpoint: EndpointSimulator, slack: SlackSimulator, ann: Person
+):
+    dm = slack.dm(ann)
+    gate = asyncio.Event()
+    endpoint.script(say(["The first words of the answer, ", "and **the rest**."], gates=gates(gate)))
+    question = await ann.says(dm, "My name is Ann.")
+    thread = question.thread
+    growing = await thread.shows("first words")
+    assert slack.streams.running(growing)
+    assert thread.status == "processing"
+    gate.set()
+    answer = await answered(thread, "the rest")
+    assert answer.shown == "The first words of the answer, and **the rest**."
+    assert answer.buttons == AFTER
+    await thread.until(lambda: thread.status == "active")
+    await thread.until(lambda: thread.title == "My name is Ann.")
+    await ann.says(dm, "What is my name?", thread=question)
+    await answered(thread, "What is my name?")
+    assert heard(endpoint.requests[-1]) == ["My name is Ann.", "What is my name?"]
+    other = await ann.says(dm, "Another matter")
+    await answered(other.thread, "Another matter")
+    assert heard(endpoint.requests[-1]) == ["Another matter"]
+    assert slack.refused("chat.startStream") == []
+
+
+async def test_three_people_in_a_channels_thread_are_told_apart_and_what_was_said_before_is_read_once(
+    running: Bot, endpoint: EndpointSimulator, slack: SlackSimulator, ann: Person, bob: Person
+):
+    cid = slack.person("Cid")
+    general = slack.channel("general", [ann, bob, cid])
+    first = await bob.says(general, "The release is on Friday.")
+    thread = first.thread
+    await cid.says(general, "I write the changelog.", thread=first)
+    endpoint.script("Cid does.", "On Friday.", "So it is.")
+    await ann.says(general, f"{slack.mention} who writes what?", thread=first)
+    await answered(thread, "Cid does.")
+    await bob.says(general, "When is it due?", thread=first)
+    await answered(thread, "On Friday.")
+    await cid.says(general, "Thanks", thread=first)
+    await answered(thread, "So it is.")
+    told = heard(endpoint.requests[-1])
+    assert len(told) == 3
+    before, _, called = told[0].rpartition("\n\n")
+    assert "Bob: The release is on Friday.\n- Cid: I write the changelog." in before
+    assert [said.partition(" ")[0] for said in (called, *told[1:])] == ["[Ann", "[Bob", "[Cid"]
+    assert [said.partition("] ")[2] for said in (called, *told[1:])] == [
+        "who writes what?",
+        "When is it due?",
+        "Thanks",
+    ]
+    assert "release" not in "".join(told[1:])
+    assert len(slack.called("conversations.replies")) == 1
+    aside = await bob.says(general, "Lunch?")
+    await bob.says(general, "Leave", thread=first)
+    await thread.shows("I have left this thread.")
+    await bob.says(general, "Just between us", thread=first)
+    await slack.settled()
+    assert aside.thread.visible() == []
+    assert len(endpoint.requests) == 3
+
+
+async def test_a_mention_that_arrives_twice_is_answered_once_and_so_is_a_redelivery(
+    running: Bot, endpoint: EndpointSimulator, slack: SlackSimulator, ann: Person
+):
+    general = slack.channel("general", [ann])
+    for first in ("message", "app_mention"):
+        slack.mention_first = first
+        question = await ann.says(general, f"{slack.mention} the {first} comes first")
+        await answered(question.thread, "comes first")
+        await slack.settled()
+    assert [len(slack.deliveries.of(kind)) for kind in ("app_mention", "message")] == [2, 2]
+    for delivery in list(slack.deliveries):
+        slack.deliveries.again(delivery)
+    await slack.settled()
+    after = await ann.says(general, f"{slack.mention} last")
+    await answered(after.thread, "last")
+    assert len(endpoint.requests) == 3
+    assert len(general.visible()) == 3
+
+
+async def test_a_slash_command_asks_for_all_and_answers_commands_to_one(
+    running: Bot, endpoint: EndpointSimulator, slack: SlackSimulator, ann: Person, bob: Person
+):
+    general = slack.channel("general", [ann, bob])
+    outside = slack.channel("outside", [ann, bob], bot=False)
+    assert await (await bob.slash(general, "what is a changelog?")).answered() is None
+    asked = await general.shows("*Bob asks:* what is a changelog?")
+    await answered(asked.thread, "what is a changelog?")
+    await ann.says(general, "And a readme?", thread=asked)
+    await answered(asked.thread, "And a readme?")
+    assert [text.partition("] ")[2] for text in heard(endpoint.requests[-1])] == [
+        "what is a changelog?",
+        "And a readme?",
+    ]
+    for channel in (general, outside):
+        await (await bob.slash(channel, "help")).answered()
+        help = await bob.sees(channel, "these commands")
+        assert "stop the answer that is being written" in help.shown
+    refused = await (await bob.slash(outside, "and what is this?")).answered()
+    assert "/invite" in refused["text"]
+    assert ann.whispers(general) == ann.whispers(outside) == []
+    assert len(endpoint.requests) == 2
+
+
+async def test_the_menu_of_a_message_summarises_its_thread_and_asks_about_it(
+    running: Bot, endpoint: EndpointSimulator, slack: SlackSimulator, ann: Person, bob: Person
+):
+    general = slack.channel("general", [ann, bob])
+    first = await bob.says(general, "We meet at noon.")
+    await ann.says(general, "At one, please.", thread=first)
+    endpoint.script("They meet at one.", "In the park.")
+    await (await ann.shortcut(first, "summarise")).answered()
+    await answered(first.thread, "They meet at one.")
+    [request] = endpoint.requests
+    assert "We meet at noon." in heard(request)[-1]
+    assert "Ann: At one, please." in heard(request)[-1]
+    await (await bob.shortcut(first, "ask")).answered()
+    await (await bob.submits({"question": "Where?"})).answered()
+    await answered(first.thread, "In the park.")
+    assert heard(endpoint.requests[-1])[-1].endswith("> We meet at noon.\n\nWhere?")
+    assert [text for text in first.thread.visible() if "asks" in text][-1] == "*Bob asks:* Where?"
+
+
+async def test_what_is_chosen_on_the_home_tab_holds_in_every_new_thread(
+    running: Bot, endpoint: EndpointSimulator, slack: SlackSimulator, ann: Person, bob: Person
+):
+    dm = slack.dm(bob)
+    await bob.opens_home()
+    home = await bob.sees_view("Your usage")
+    assert "Today: 0 answers" in home.shown
+    poet = next(option for option in home.options("home:set:role") if "Poet" in option)
+    await (await bob.selects(home, "home:set:role", poet)).answered()
+    await bob.sees_view("From now on")
+    question = await bob.says(dm, "hello")
+    await answered(question.thread, "hello")
+    assert "poet" in system(endpoint.requests[-1]).lower()
+    await (await bob.presses(await bob.sees_view("Define a role"), "Define a role")).answered()
+    await bob.sees_view("Who should I be")
+    await (await bob.submits({"name": "Pirate", "prompt": "You are an old pirate."})).answered()
+    await bob.sees_view("Pirate")
+    await bob.opens_home()
+    home = await bob.sees_view("Today: 1 answer")
+    await (await bob.selects(home, "home:set:role", _named(home.options("home:set:role"), "Pirate"))).answered()
+    await bob.sees_view("From now on")
+    question = await bob.says(dm, "who are you?")
+    await answered(question.thread, "who are you?")
+    assert "old pirate" in system(endpoint.requests[-1])
+    assert heard(endpoint.requests[-1]) == ["who are you?"]
+    other = await ann.says(slack.dm(ann), "and for me?")
+    await answered(other.thread, "and for me?")
+    assert "pirate" not in system(endpoint.requests[-1])
+    assert dm.visible() == ["hello", "who are you?"]
+
+
+def _named(options: list[str], name: str) -> str:
+    return next(option for option in options if name in option)
+
+
+async def test_ratings_are_counted_and_shown_to_the_admin_alone(
+    running: Bot, endpoint: EndpointSimulator, slack: SlackSimulator, ann: Person, bob: Person
+):
+    for text, good in (("one", True), ("two", True), ("three", False)):
+        question = await bob.says(slack.dm(bob), text)
+        answer = await answered(question.thread, text)
+        await (await bob.rates(answer, good=good)).answered()
+    counted = "2 👍 and 1 👎"
+
+    async def seen() -> bool:
+        await ann.opens_home()
+        await slack.settled()
+        return ann.home is not None and counted in ann.home.shown
+
+    await until(seen)
+    await bob.opens_home()
+    assert counted not in (await bob.sees_view("Your usage")).shown
+    assert slack.dm(bob).visible() == ["one", "two", "three"]
+
+
+async def test_an_answer_is_stopped_in_the_middle_by_slacks_button_and_by_ours(
+    running: Bot, endpoint: EndpointSimulator, slack: SlackSimulator, ann: Person
+):
+    talk = say(["Words without any end to them,", " never"], gates=gates(asyncio.Event()))
+    endpoint.script(talk, "another answer", talk)
+    question = await ann.says(slack.dm(ann), "talk")
+    thread = question.thread
+    await thread.shows(lambda message: slack.streams.running(message) and "Words" in message.shown)
+    await ann.stops(thread)
+    ended = await thread.shows("Stopped.")
+    await thread.until(lambda: ended.buttons == ["Retry", "Continue"])
+    assert thread.visible() == ["Words without any end to them,", "Stopped."]
+    await thread.until(lambda: thread.status == "active")
+    await (await ann.presses(ended, "Retry")).answered()
+    await answered(thread, "another answer")
+    assert [call.text for call in endpoint.requests] == ["talk", "talk"]
+    slack.streaming = False
+    general = slack.channel("general", [ann])
+    question = await ann.says(general, f"{slack.mention} talk")
+    growing = await question.thread.shows(lambda message: "Stop" in message.buttons)
+    await (await ann.presses(growing, "Stop")).answered()
+    await question.thread.shows("Stopped.")
+    await question.thread.until(lambda: "Stop" not in question.thread.buttons)
+    for call in endpoint.requests:
+        await asyncio.wait_for(call.closed.wait(), 10)
+
+
+async def test_an_edit_is_answered_anew_and_a_deletion_ends_the_answer(
+    running: Bot, endpoint: EndpointSimulator, slack: SlackSimulator, ann: Person
+):
+    dm = slack.dm(ann)
+    question = await ann.says(dm, "2+2")
+    await answered(question.thread, "2+2")
+    await ann.edits(question, "3*3")
+    await answered(question.thread, "3*3")
+    await ann.says(dm, "and then?", thread=question)
+    await answered(question.thread, "and then?")
+    assert heard(endpoint.requests[-1]) == ["3*3", "and then?"]
+    endpoint.script(say(["Words without any end to them,", " never"], gates=gates(asyncio.Event())))
+    doomed = await ann.says(dm, "talk")
+    await doomed.thread.shows("Words")
+    await ann.deletes(doomed)
+    call = endpoint.requests[-1]
+    await asyncio.wait_for(call.closed.wait(), 10)
+    assert call.left
+    await doomed.thread.until(lambda: not any(map(slack.streams.running, dm.from_app)))
+
+
+async def test_a_long_answer_comes_in_order_and_whole_though_slack_drops_its_stream_and_asks_to_wait(
+    running: Bot, endpoint: EndpointSimulator, slack: SlackSimulator, ann: Person
+):
+    text = "\n\n".join(f"Paragraph {n}. " + "word " * 60 for n in range(48))
+    assert 15_000 < len(text) < 16_000
+    gate, other = asyncio.Event(), asyncio.Event()
+    cut = text.index("Paragraph 10")
+    pieces = [text[:cut], text[cut : 2 * cut], text[2 * cut :]]
+    endpoint.script(say(pieces, gates=gates(gate, other)))
+    question = await ann.says(slack.dm(ann), "Go on at length")
+    growing = await question.thread.shows("Paragraph 8")
+    slack.streams.drop(growing)
+    gate.set()
+    await question.thread.shows("Paragraph 18", within=10)
+    slack.limit("chat.update", retry_after=1)
+    other.set()
+    await question.thread.shows("Paragraph 47", within=15)
+    await question.thread.until(lambda: question.thread.last.buttons == AFTER, 15)
+    shown = question.thread.visible()
+    assert len(shown) == 2
+    assert " ".join(" ".join(shown).split()) == " ".join(text.split())
+    assert not any(message.broken for message in question.thread.from_app)
+
+
+async def test_whoever_throws_the_bot_out_in_the_middle_of_an_answer_stops_that_answer_alone(
+    running: Bot, endpoint: EndpointSimulator, slack: SlackSimulator, ann: Person
+):
+    general, dm = slack.channel("general", [ann]), slack.dm(ann)
+    gate = asyncio.Event()
+    endpoint.script(say(["The first words of the answer, ", *["and more "] * 200], gates=gates(gate)))
+    question = await ann.says(general, f"{slack.mention} talk")
+    await question.thread.shows("first words")
+    await ann.removes(general)
+    other = await ann.says(dm, "still here?")
+    gate.set()
+    await answered(other.thread, "still here?")
+    await until(lambda: _logged(running, "message.gone", "message.answered"))
+    await ann.invites(general)
+    await general.shows("Mention me in a message")
+    again = await ann.says(general, f"{slack.mention} back again")
+    await answered(again.thread, "back again")
+
+
+async def _logged(made: Bot, *events: str) -> bool:
+    return any(event in made.log for event in events)
