@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -372,14 +372,17 @@ class MenuEntry:
     aliases: tuple[str, ...] = ()
 
 
-class Adapter(Protocol):
-    """One platform. An entry point of the group `parley.adapters` names the class."""
+class Platform(Protocol):
+    """What is known of a platform before it is on. An entry point of the group `parley.adapters` names the class.
+
+    It is loaded whether the platform is on or not, so what is large is imported by `create`.
+    """
 
     name: ClassVar[str]
     """The platform as it stands in `Place.platform`."""
 
     Settings: ClassVar[type[Any]]
-    """The adapter's block of settings, a `bot.settings.Block`."""
+    """The platform's block of settings, a `bot.settings.Block`."""
 
     interactive: ClassVar[bool]
     """It receives from the terminal it was started in: only `parley chat` runs it."""
@@ -388,8 +391,15 @@ class Adapter(Protocol):
     """Whoever reaches it has been let in by other means (this machine's terminal, a password): no access list."""
 
     @classmethod
-    def create(cls, settings: Any, host: Host) -> Self | None:
-        """The adapter, or None where its credentials are not set."""
+    def create(cls, settings: Any, host: Host) -> Adapter | None:
+        """The adapter, or None where its credentials are not set. Raises `ValueError` that names the variable."""
+
+
+class Adapter(Protocol):
+    """One platform that is on. Its class may be the `Platform` itself."""
+
+    name: ClassVar[str]
+    """The platform as it stands in `Place.platform`."""
 
     async def run(self, submit: Submit) -> None:
         """Receive until cancelled; return at once where everything arrives by `routes`.

@@ -7,114 +7,32 @@ import gc
 import os
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 
 import structlog
 from redis.asyncio import Redis
 
 from bot import embedded, keys, settings, telemetry
-from bot.access import Access, AccessSettings
-from bot.api import Adapter, Host, Overview, Person, Place, Store, Submit
-from bot.commands import Registry
-from bot.commands.admin import Admins
-from bot.commands.basics import Basics, help_for
-from bot.commands.choices import Choices
-from bot.commands.money import Money
-from bot.commands.personal import Personal
-from bot.commands.roles import RoleCommands
-from bot.commands.settings import Preferences
-from bot.commands.talk import Talk
-from bot.delivery import Delivery
+from bot.api import Adapter, Equipped, Submit
+from bot.core import Core
 from bot.demo import Demo, local_server
-from bot.dialogue import Dialogue
 from bot.endpoints.settings import EndpointSettings
 from bot.errors import SettingsError, StoreAway
-from bot.i18n import Catalogue
-from bot.inbox import Inbox
-from bot.intake import Intake
-from bot.limits import Limits, LimitSettings
-from bot.meter import Meter
-from bot.middleware import Admission, Commands, Flood, Report, Tracing
-from bot.overheard import Overheard
-from bot.overview import Accounts, Overviews
-from bot.prices import Prices
-from bot.profile import Profile, Profiles
-from bot.reloads import Reloads
-from bot.roles import Roles
-from bot.roles.casting import Casting
-from bot.roles.own import OwnRoles
-from bot.routing import Router
+from bot.platforms import blocks, classes, configured
 from bot.server import Server
-from bot.sessions import Sessions
-from bot.settings import Block, DialogueSettings, Settings
+from bot.settings import Settings
 from bot.store import Feeds, RedisStore
-from bot.tokens import Tokens
-from bot.traces import Traces
-from bot.usage import Usages
-from bot.window import Windows
 from bot.worker import Worker
 
-CORE: tuple[type[Block], ...] = (EndpointSettings, DialogueSettings, AccessSettings, LimitSettings, Settings)
 _log = structlog.get_logger(__name__)
-
-
-def adapter_classes() -> list[type[Adapter]]:
-    """Every adapter that is installed, found by its entry point."""
-    return [point.load() for point in sorted(entry_points(group="parley.adapters"), key=lambda p: p.name)]
-
-
-def blocks() -> list[type[Block]]:
-    """Every block of settings, the core's and the adapters', in the order of their documentation."""
-    return [*CORE, *(cls.Settings for cls in adapter_classes() if cls.Settings.names())]
 
 
 def connected(environment: Mapping[str, str]) -> bool:
     """Whether the operator has named a model server, by its key or by its address."""
     names = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "CHAT_API_KEY", "CHAT_BASE_URL")
     return any(environment.get(name, "").strip() for name in names)
-
-
-async def nothing(place: Place, person: Person) -> Overview:
-    """Where no bot runs there is nothing to tell of it."""
-    return Overview()
-
-
-def configured(
-    environment: Mapping[str, str],
-    store: Callable[[str], Store],
-    access: Access,
-    overview: Callable[[Place, Person], Awaitable[Overview]] = nothing,
-) -> list[Adapter]:
-    """The adapters whose credentials are set, each with its drawer. Raises `SettingsError`."""
-
-    async def admits(place: Place, person: Person) -> bool:
-        return access.admits(place, person)
-
-    running = Settings.load(environment)
-    found: dict[str, Adapter] = {}
-    for alone in (False, True):  # some are on only where no messaging platform is
-        for cls in adapter_classes():
-            if cls.name in found or (alone and any(not adapter.interactive for adapter in found.values())):
-                continue
-            host = Host(
-                store(cls.name),
-                running.http_host,
-                running.http_port,
-                running.public_url,
-                alone,
-                admits,
-                overview,
-            )
-            try:
-                adapter = cls.create(cls.Settings.load(environment), host)
-            except ValueError as error:  # an adapter does not know our errors
-                raise SettingsError(str(error)) from None
-            if adapter is not None:
-                found[cls.name] = adapter
-    return list(found.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,19 +44,6 @@ class Duties:
     interactive: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Rooms:
-    """What the way in and the answering have in common."""
-
-    redis: Redis
-    names: keys.Keys
-    inbox: Inbox
-    router: Router
-    profiles: Profiles
-    access: Access
-    overheard: Overheard
-
-
 class App:
     """The whole bot in one process."""
 
@@ -147,11 +52,9 @@ class App:
     ) -> None:
         """Reads and checks every setting; raises `SettingsError`."""
         self.settings = Settings.load(environment)
-        self.dialogue_settings = DialogueSettings.load(environment)
         self.environment = dict(environment)
         self._duties = duties
         self._announce = announce
-        self._catalogue = Catalogue.load()
         self._draining = False
 
     async def run(self, stop: asyncio.Event) -> int:
@@ -195,148 +98,74 @@ class App:
         stack.push_async_callback(demo.stop)
         return True
 
-    async def _serve(
-        self, stack: AsyncExitStack, redis: Redis, alone: bool | None, demo: bool, stop: asyncio.Event
-    ) -> list[Adapter]:
-        names = keys.Keys(self.settings.redis_prefix)
-        inbox = Inbox(
-            redis,
-            names,
-            lane_limit=self.settings.lane_limit,
-            lease=self.settings.lease,
-            burst=self.dialogue_settings.burst,
-        )
-        feeds = Feeds(redis)
+    async def use(self, name: str, tool: str) -> int:
+        """Use a platform's own command for the operator; the exit status. Raises `SettingsError`, `Unavailable`."""
+        async with AsyncExitStack() as stack:
+            url, alone = await self._store_url(stack)
+            redis = keys.connect(url)
+            stack.push_async_callback(redis.aclose)
+            core = self._core(redis)
+            await stack.enter_async_context(core.running())
+            chosen = self._adapters(stack, redis, core, alone=bool(alone)).get(name)
+            if chosen is None:
+                raise SettingsError(f"{name} is not set up: its variables stand in .env.example")
+            tools = chosen.tools if isinstance(chosen, Equipped) else {}
+            if tool not in tools:
+                known = "\n".join(f"parley {name} {each}: {about}" for each, about in tools.items())
+                self._announce(known or f"{name} has no commands of its own")
+                return 2 if tool else 0
+            assert isinstance(chosen, Equipped)  # noqa: S101 - it has tools
+            return await chosen.use(tool, self._announce)
+
+    def _core(self, redis: Redis) -> Core:
+        trusted = {cls.name for cls in classes() if cls.trusted}
+        return Core(self.environment, redis, keys.Keys(self.settings.redis_prefix), trusted=trusted)
+
+    def _adapters(
+        self, stack: AsyncExitStack, redis: Redis, core: Core, *, alone: bool
+    ) -> Mapping[str, Adapter]:
+        names, feeds = keys.Keys(self.settings.redis_prefix), Feeds(redis)
         stack.push_async_callback(feeds.close)
-        trusted = {cls.name for cls in adapter_classes() if cls.trusted}
-        access = Access(AccessSettings.load(self.environment), redis, names, trusted=trusted)
 
         def drawer(name: str) -> RedisStore:
-            return RedisStore(redis, names, name, feeds, lease=self.settings.lease / 2, alone=bool(alone))
+            return RedisStore(redis, names, name, feeds, lease=self.settings.lease / 2, alone=alone)
 
-        router = Router(EndpointSettings.load(self.environment), self.environment)
-        stack.push_async_callback(router.close)
-        profiles = Profiles(redis, names)
-        overheard = Overheard(redis, names, limit=self.dialogue_settings.group_ambient)
-        rooms = _Rooms(redis, names, inbox, router, profiles, access, overheard)
-        registry, handler, overviews = self._stack(stack, rooms)
-        adapters = configured(self.environment, drawer, access, overviews)
-        for adapter in adapters:
+        adapters = configured(self.environment, drawer, core.access, core.overviews())
+        for adapter in adapters.values():
             stack.push_async_callback(adapter.close)
-        submit = Intake(
-            inbox.queue,
-            inbox.withdraw,
-            policy=self.dialogue_settings.context_group_scope,
-            triggers=self.dialogue_settings.group_trigger,
-            admits=access.admits,
-            urgent=registry.urgent,
-            busy=lambda tag: self._catalogue.say(
-                self._language(Profile(), tag), "busy.lane", limit=inbox.lane_limit
-            ),
-            overhear=overheard.hear,
-        )
-        port = await self._http(stack, adapters, submit, redis) if not self._duties.interactive else 0
+        return adapters
+
+    async def _serve(
+        self, stack: AsyncExitStack, redis: Redis, alone: bool | None, demo: bool, stop: asyncio.Event
+    ) -> Collection[Adapter]:
+        core = self._core(redis)
+        await stack.enter_async_context(core.running())
+        adapters, submit = self._adapters(stack, redis, core, alone=bool(alone)), core.submit()
+        port = 0 if self._duties.interactive else await self._http(stack, adapters.values(), submit, redis)
         worker = Worker(
-            inbox,
-            handler,
-            {adapter.name: adapter for adapter in adapters},
-            profiles,
+            core.inbox,
+            core.answer(),
+            adapters,
+            core.profiles,
             settings=self.settings,
-            language=self._language,
-            say=self._catalogue.say,
+            language=core.language,
+            say=core.catalogue.say,
             consumer=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
             alone=bool(alone),
-            policy=self.dialogue_settings.context_group_scope,
+            policy=core.policy,
         )
-        for adapter in adapters:
-            await adapter.menu(registry.menu())
+        for adapter in adapters.values():
+            await adapter.menu(core.registry.menu())
         # What start-up made stays: a full collection over it would hold up every answer for 50 ms and more.
         gc.collect()
         gc.freeze()
         if port:
             self._greet(port, demo)
         await self._until(stop, worker if self._works(alone) else None, adapters, submit)
-        return adapters
-
-    def _stack(self, stack: AsyncExitStack, rooms: _Rooms) -> tuple[Registry, Report, Overviews]:
-        redis, names, router = rooms.redis, rooms.names, rooms.router
-        profiles, access, overheard = rooms.profiles, rooms.access, rooms.overheard
-        given = LimitSettings.load(self.environment)
-        limits, usages = Limits(given, redis, names), Usages(redis, names)
-        prices = Prices.load(given.prices_file)
-        tokens, traces = Tokens(), Traces(redis, names)
-        longest = EndpointSettings.load(self.environment).max_tokens
-        meter = Meter(router, limits, prices, tokens, answer=longest)
-        roles = Roles.load(self.dialogue_settings.roles_file)
-        own = OwnRoles(redis, names)
-        casting = Casting(roles, own, profiles, self.dialogue_settings.default_role)
-        windows = Windows(redis, names, ttl=self.dialogue_settings.context_ttl)
-        dialogue = Dialogue(
-            windows=windows,
-            casting=casting,
-            router=router,
-            meter=meter,
-            tokens=tokens,
-            settings=self.dialogue_settings,
-            overheard=overheard,
-        )
-        stack.push_async_callback(dialogue.close)
-        sessions = Sessions(redis, names)
-
-        async def forget(delivery: Delivery, conversations: Collection[str]) -> None:
-            await rooms.inbox.forget(conversations)
-            await own.forget(delivery.message.place, delivery.message.person)
-            await overheard.forget(delivery.message)
-            await usages.forget(delivery.message.place, delivery.message.person)
-
-        accounts = Accounts(limits, usages, prices, access)
-        overviews = Overviews(
-            accounts=accounts,
-            access=access,
-            profiles=profiles,
-            casting=casting,
-            router=router,
-            catalogue=self._catalogue,
-            policy=self.dialogue_settings.context_group_scope,
-            language=self._language,
-        )
-
-        def read() -> None:
-            roles.reload()
-            prices.reload()
-
-        reloads = Reloads(redis, names, read)
-        for watching in (asyncio.create_task(access.watch()), asyncio.create_task(reloads.watch())):
-            stack.callback(watching.cancel)
-        family = [
-            *Basics(windows, dialogue).commands(),
-            *RoleCommands(casting, profiles, dialogue).commands(),
-            *Choices(profiles, router, meter.rates).commands(),
-            *Talk(windows, dialogue, sessions, profiles).commands(),
-            *Preferences(profiles, casting, dialogue, language=self._language).commands(),
-            *Personal(
-                windows,
-                profiles,
-                sessions,
-                dialogue,
-                kept=self.dialogue_settings.context_ttl,
-                link=self.settings.public_url,
-                forgets=(forget,),
-            ).commands(),
-            *Money(accounts, limits, usages).commands(),
-            *Admins(access, traces, reloads).commands(),
-        ]
-        registry = Registry(
-            [help_for(family, access.admin), *family],
-            languages=self._catalogue.languages,
-            say=self._catalogue.say,
-            admin=access.admin,
-        )
-        answering = Admission(access, Flood(limits, Commands(registry, dialogue)))
-        return registry, Report(Tracing(traces, answering)), overviews
+        return adapters.values()
 
     async def _http(
-        self, stack: AsyncExitStack, adapters: list[Adapter], submit: Submit, redis: Redis
+        self, stack: AsyncExitStack, adapters: Collection[Adapter], submit: Submit, redis: Redis
     ) -> int:
         routes = (
             [route for adapter in adapters for route in adapter.routes(submit)]
@@ -359,10 +188,6 @@ class App:
         stack.push_async_callback(server.stop, 2)
         return port
 
-    def _language(self, profile: Profile, tag: str) -> str:
-        fixed = self.dialogue_settings.language
-        return self._catalogue.match(profile.language or (tag if fixed == "auto" else fixed))
-
     def _greet(self, port: int, demo: bool) -> None:
         host = self.settings.http_host if self.settings.http_host not in ("0.0.0.0", "::") else "localhost"  # noqa: S104
         self._announce(f"Parley is ready: {self.settings.public_url or f'http://{host}:{port}/'}")
@@ -373,14 +198,14 @@ class App:
             )
 
     async def _until(
-        self, stop: asyncio.Event, worker: Worker | None, adapters: list[Adapter], submit: Submit
+        self, stop: asyncio.Event, worker: Worker | None, adapters: Mapping[str, Adapter], submit: Submit
     ) -> None:
         """Run everything until `stop` is set or the terminal's conversation ends; receive first stops, then work."""
         working = asyncio.create_task(worker.run()) if worker else None
         receiving = [
-            asyncio.create_task(self._supervised(adapter, submit))
-            for adapter in adapters
-            if self._duties.receive and adapter.interactive == self._duties.interactive
+            asyncio.create_task(self._supervised(adapters[cls.name], submit))
+            for cls in classes()
+            if cls.name in adapters and self._duties.receive and cls.interactive == self._duties.interactive
         ]
         stopping = asyncio.create_task(stop.wait())
         ends = {stopping, *([working] if working else []), *(receiving if self._duties.interactive else [])}

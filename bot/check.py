@@ -13,11 +13,12 @@ from rich.text import Text
 from bot import embedded, keys
 from bot.access import Access, AccessSettings
 from bot.api import Finding
-from bot.app import adapter_classes, blocks, configured, connected
+from bot.app import connected
 from bot.demo import local_server
 from bot.endpoints.settings import EndpointSettings
 from bot.errors import SettingsError, StoreAway
 from bot.limits import BOUNDS, LimitSettings
+from bot.platforms import blocks, classes, configured
 from bot.prices import Prices
 from bot.roles import Roles
 from bot.routing import Router
@@ -151,12 +152,12 @@ async def _adapters(environment: Mapping[str, str]) -> list[Finding]:
 
     try:
         access = Access(AccessSettings.load(environment), redis, names, trusted=())
-        on = {adapter.name: adapter for adapter in configured(environment, drawer, access)}
+        on = configured(environment, drawer, access)
     except SettingsError as error:
         name, _, why = str(error).partition(": ")
         return [Finding(name, False, "is not set as it must be", why)]
-    classes = [cls for cls in adapter_classes() if not cls.interactive]
-    found = [Finding(cls.name, True, "on" if cls.name in on else "off") for cls in classes]
+    talking = [cls for cls in classes() if not cls.interactive]
+    found = [Finding(cls.name, True, "on" if cls.name in on else "off") for cls in talking]
     for adapter in on.values():
         found += await adapter.check()
         await adapter.close()

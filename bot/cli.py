@@ -1,4 +1,4 @@
-"""The operator's commands: run, worker, ingress, chat, check, allow, deny, people, env.
+"""The operator's commands: run, worker, ingress, chat, check, allow, deny, people, env, and the platforms' own.
 
 Imports of the application stand inside the commands, so that `parley env` and a faulty setting answer at once.
 """
@@ -9,18 +9,32 @@ import asyncio
 import signal
 import sys
 from collections.abc import Coroutine
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from bot import settings
+from bot.api import Unavailable
 from bot.errors import SettingsError, StoreAway
 
 if TYPE_CHECKING:
     from bot.app import Duties
 
+
+class _Commands(TyperGroup):
+    """The commands of this module, and behind them `parley <platform> <command>`."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of this name, or the one that hands on to the platform of this name."""
+        return super().get_command(ctx, cmd_name) or _platform(cmd_name)
+
+
 cli = typer.Typer(
+    cls=_Commands,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -99,13 +113,25 @@ def env(
     ] = False,
 ) -> None:
     """Every variable with its description and its default."""
-    from bot.app import blocks
+    from bot.platforms import blocks
 
     text = settings.example(blocks())
     if write:
         Path(".env.example").write_text(text, encoding="utf-8")
     else:
         sys.stdout.write(text)
+
+
+def _platform(name: str) -> Any:
+    if name not in {point.name for point in entry_points(group="parley.adapters")}:
+        return None
+
+    def use(command: Annotated[str, typer.Argument(help="Left out, it lists what there is.")] = "") -> None:
+        _run(_use(name, command))
+
+    app = typer.Typer(add_completion=False)
+    app.command(name, help="A command of this platform's own.")(use)
+    return get_command(app)
 
 
 def main() -> None:
@@ -140,6 +166,18 @@ async def _serve(duties: Duties) -> int:
         return await running
     except asyncio.CancelledError:
         return 130
+
+
+async def _use(platform: str, command: str) -> int:
+    from bot.app import App, Duties, configure_logs
+
+    environment = settings.environment()
+    configure_logs(environment, quiet=True)
+    try:
+        return await App(environment, Duties(interactive=True), _announce).use(platform, command)
+    except Unavailable as error:
+        sys.stderr.write(f"parley: {platform}: {error}\n")
+        return 1
 
 
 async def _told(work: Coroutine[Any, Any, tuple[str, int]]) -> int:

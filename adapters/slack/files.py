@@ -39,7 +39,9 @@ _ENDINGS: Mapping[str, str] = MappingProxyType(
 
 
 def name_of(media: Media) -> str:
-    """A file name, by which Slack tells how to show it."""
+    """A file name, by which Slack tells how to show it: its own, else one that says what it is."""
+    if media.name:
+        return media.name
     mime = media.mime.partition(";")[0].strip().lower()
     return media.kind + (_ENDINGS.get(mime) or guess_extension(mime) or ".bin")
 

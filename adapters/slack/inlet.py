@@ -9,6 +9,7 @@ from adapters.slack.errands import Errands
 from adapters.slack.parse import WHISPERED
 from adapters.slack.threads import Threads
 from adapters.slack.whisper import WhisperReply
+from adapters.slack.words import say
 from bot.api import Accepted, Busy, Duplicate, End, Incoming, Notice, Place, Store, Submit, Unavailable
 
 
@@ -38,7 +39,11 @@ class Inlet:
         if isinstance(outcome, Busy):
             text = outcome.text
             self._errands.start("a notice", lambda: self._refuse(incoming, text))
-        elif isinstance(outcome, Accepted | Duplicate) and _joins(incoming):
+            return
+        if isinstance(outcome, Accepted) and outcome.behind == 1 and _waits(incoming):
+            # For the first that waits only: who goes on writing has been told.
+            self._errands.start("a notice", lambda: self._tell_that_it_waits(incoming))
+        if isinstance(outcome, Accepted | Duplicate) and _joins(incoming):
             place = incoming.place
             await self._threads.join(place.account, place.chat, place.thread)
 
@@ -52,6 +57,18 @@ class Inlet:
             await client.call(
                 "chat.postEphemeral", channel=place.chat, user=user, thread_ts=thread, text=text
             )
+
+    async def _tell_that_it_waits(self, incoming: Incoming) -> None:
+        """In a line that only they see; a reaction would need a scope of its own."""
+        place, person = incoming.place, incoming.person
+        client = await self._clients.of(place.account)
+        await client.call(
+            "chat.postEphemeral",
+            channel=place.chat,
+            user=person.id,
+            thread_ts=place.thread or None,
+            text=say(person.language, "waits"),
+        )
 
     async def _refuse(self, incoming: Incoming, text: str) -> None:
         if not incoming.id.startswith(WHISPERED):
@@ -70,6 +87,11 @@ class _Unkept:
 
     async def posted(self, post: str) -> None:
         """Nothing is kept."""
+
+
+def _waits(incoming: Incoming) -> bool:
+    """Whether it is an answer that they wait for."""
+    return incoming.addressed != "command" and not incoming.withdrawn
 
 
 def _joins(incoming: Incoming) -> bool:

@@ -12,6 +12,11 @@ WORDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
             "这个按钮已过期，请重新提问。",
             "這個按鈕已過期，請重新提問。",
         ),
+        "waits": (
+            "I am still answering another message here. Yours comes next.",
+            "我还在回答这里的另一条消息，接下来就回答你。",
+            "我還在回答這裡的另一則訊息，接下來就回答你。",
+        ),
         "left": (
             "I have left this thread. Mention me to call me back.",
             "我已离开这个消息列。提及我即可再次叫我。",

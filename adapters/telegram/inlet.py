@@ -29,9 +29,10 @@ from adapters.telegram.parse import (
 )
 from adapters.telegram.standing import Standings
 from adapters.telegram.words import say
-from bot.api import Busy, Incoming, Store, Submit, Unavailable
+from bot.api import Accepted, Busy, Incoming, Store, Submit, Unavailable
 
 _TOAST = 200  # https://core.telegram.org/bots/api#answercallbackquery
+_SEEN = "👀"
 _log = logging.getLogger(__name__)
 
 
@@ -126,6 +127,22 @@ class Inlet:
         if isinstance(outcome, Busy):
             text = outcome.text
             self._errands.start("a notice", lambda: self._tell(incoming, text))
+        elif isinstance(outcome, Accepted) and outcome.behind:
+            self._errands.start("a reaction", lambda: self._seen(incoming))
+
+    async def _seen(self, incoming: Incoming) -> None:
+        """Show that a message waits for its turn; the sign stays, because it is true afterwards too.
+
+        A bot may set one emoji of a list (https://core.telegram.org/bots/api#setmessagereaction); where the group allows
+        none, nothing is shown.
+        """
+        number, chat = ids.message_number(incoming.id), await self._chats.present(incoming.place.chat)
+        if number is None or (ids.chat(incoming.id) or incoming.place.chat) != chat:
+            return
+        reaction = [{"type": "emoji", "emoji": _SEEN}]
+        await self._client.call(
+            "setMessageReaction", {"chat_id": chat, "message_id": number, "reaction": reaction}
+        )
 
     async def _tell(self, incoming: Incoming, text: str) -> None:
         """As a reply, because several may wait, and this one is to be sent again."""

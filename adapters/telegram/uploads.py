@@ -24,7 +24,12 @@ _FORMS = {"photo": InputMediaPhoto, "document": InputMediaDocument}
 
 
 def form(media: Media) -> tuple[str, str]:
-    """The kind of message for it, and a file name."""
+    """The kind of message for it, and a file name: its own, else one that says what it is."""
+    kind, name = _form(media)
+    return kind, media.name or name
+
+
+def _form(media: Media) -> tuple[str, str]:
     mime = media.mime.partition(";")[0].strip().lower()
     ending = mime.rpartition("/")[2].rpartition("-")[2] or "bin"
     if media.kind == "image":

@@ -25,14 +25,18 @@ from starlette.routing import BaseRoute
 from adapters._feed import Item, fold, log_of
 from adapters.console import Console, ConsoleSettings
 from adapters.console.parse import parse as parse_line
-from adapters.slack import Slack, SlackSettings
+from adapters.slack.adapter import SlackAdapter
 from adapters.slack.content import reference as file_reference
 from adapters.slack.parse import Heard as SlackHeard
 from adapters.slack.parse import Identity as SlackIdentity
 from adapters.slack.parse import parse as parse_event
-from adapters.telegram import Telegram, TelegramSettings
+from adapters.slack.settings import SlackSettings
+from adapters.slack.settings import credentials as slack_credentials
+from adapters.telegram.adapter import TelegramAdapter
 from adapters.telegram.parse import Heard, Identity
 from adapters.telegram.parse import parse as parse_update
+from adapters.telegram.settings import TelegramSettings
+from adapters.telegram.settings import credentials as telegram_credentials
 from adapters.web import Web, WebSettings
 from adapters.web.parse import parse as parse_body
 from bot.api import Accepted, Adapter, Attachment, End, Host, Incoming, Outcome, Text
@@ -199,7 +203,7 @@ class WebHarness(Fed):
 class TelegramHarness:
     """Telegram's simulator, polled; everybody who says something does so in a chat of his own."""
 
-    adapter: Telegram
+    adapter: TelegramAdapter
 
     def __init__(self) -> None:
         self.store = MemoryStore()
@@ -216,9 +220,9 @@ class TelegramHarness:
             "TELEGRAM_API_BASE_URL": self.telegram.base_url,
         }
         host = Host(self.store, "127.0.0.1", 0, "", alone=False)
-        found = Telegram.create(TelegramSettings.load(settings), host)
+        found = telegram_credentials(TelegramSettings.load(settings), host)
         assert found is not None
-        self.adapter = Telegram(found.credentials, host, sleep=self._sleep)
+        self.adapter = TelegramAdapter(found, host, sleep=self._sleep)
         self._stack.push_async_callback(self.adapter.close)
         await self._speak()
         return self
@@ -280,7 +284,7 @@ class TelegramHarness:
 class SlackHarness:
     """Slack's simulator, by Socket Mode; everybody who says something does so in a conversation of their own."""
 
-    adapter: Slack
+    adapter: SlackAdapter
 
     def __init__(self) -> None:
         self.slack: SlackSimulator
@@ -297,9 +301,9 @@ class SlackHarness:
             "SLACK_API_BASE_URL": self.slack.base_url,
         }
         host = Host(MemoryStore(), "127.0.0.1", 0, "", alone=False)
-        found = Slack.create(SlackSettings.load(settings), host)
+        found = slack_credentials(SlackSettings.load(settings), host)
         assert found is not None
-        self.adapter = Slack(found.credentials, host, ping=0.05, sleep=self._sleep)
+        self.adapter = SlackAdapter(found, host, ping=0.05, sleep=self._sleep)
         self._stack.push_async_callback(self.adapter.close)
         await self._warm()
         return self

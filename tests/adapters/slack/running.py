@@ -10,8 +10,9 @@ from typing import Any
 
 from starlette.applications import Starlette
 
-from adapters.slack import Slack, SlackSettings
+from adapters.slack.adapter import SlackAdapter
 from adapters.slack.http import PATH
+from adapters.slack.settings import SlackSettings, credentials
 from bot.api import Accepted, Duplicate, Host, Ignored, Incoming, Outcome, Overview, Person, Place, Store
 from tests.adapters.memory_store import MemoryStore
 from tests.simulators.endpoint import serve
@@ -81,7 +82,7 @@ class Ear:
 class Running:
     """A running adapter."""
 
-    adapter: Slack
+    adapter: SlackAdapter
     ear: Ear
     store: Store
     task: asyncio.Task[None] | None = field(default=None)
@@ -126,9 +127,9 @@ def made(
     host = Host(store, "127.0.0.1", 0, public_url, alone=False, admits=admits, overview=overview)
     way = {"SLACK_SIGNING_SECRET": slack.signing_secret} if http else {"SLACK_APP_TOKEN": slack.app_token}
     settings = {"SLACK_API_BASE_URL": slack.base_url, "SLACK_BOT_TOKEN": slack.team.token, **way}
-    found = Slack.create(SlackSettings.load(settings | environment), host)
+    found = credentials(SlackSettings.load(settings | environment), host)
     assert found is not None
-    return Running(Slack(found.credentials, host, ping=ping, sleep=sleep), ear or Ear(), store)
+    return Running(SlackAdapter(found, host, ping=ping, sleep=sleep), ear or Ear(), store)
 
 
 @asynccontextmanager

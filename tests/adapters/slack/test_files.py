@@ -38,6 +38,10 @@ def test_a_file_is_named_for_what_it_is(kind: str, mime: str, name: str) -> None
     assert files.name_of(Media(kind, mime, b"")) == name  # type: ignore[arg-type]
 
 
+def test_a_file_has_the_name_that_it_was_given() -> None:
+    assert files.name_of(Media("file", "text/csv", b"", "", "usage-2026-11.csv")) == "usage-2026-11.csv"
+
+
 async def test_words_behind_a_file_wait_until_it_stands_there(acme: Office) -> None:
     asked, incoming = await acme.asks()
     acme.slack.refuse("files.info", "file_not_found", times=1)

@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 
 from adapters.slack.http import BODY_LIMIT, PATH
 from adapters.slack.socket import TokenRefused
-from bot.api import Busy, Gone, Ignored, Unavailable
+from bot.api import Accepted, Busy, Gone, Ignored, Unavailable
 from tests.adapters.memory_store import MemoryStore
 from tests.adapters.slack.running import Ear, Running, made, reachable, running
 from tests.simulators.slack import File, Person, SlackSimulator, slack_simulator
@@ -178,6 +178,23 @@ async def test_who_has_too_much_waiting_is_told_so(slack: SlackSimulator, ann: P
         await ann.says(general, f"{slack.mention} hello")
         whisper = await ann.sees(general, "Too much waits.")
         assert whisper.thread_ts == general.messages[0].ts
+
+
+async def test_who_writes_while_an_answer_runs_is_told_once_that_the_message_waits(
+    slack: SlackSimulator, ann: Person, bob: Person
+) -> None:
+    general = slack.channel("general", [ann, bob])
+    waits = [Accepted("one"), Accepted("two", behind=1), Accepted("three", behind=2)]
+    async with running(slack, ear=Ear(*waits)) as bot:
+        question = await bob.says(general, f"{slack.mention} one")
+        await bot.ear.hears(1)
+        for number in (2, 3):
+            await ann.says(general, f"{slack.mention} more", thread=question)
+            await bot.ear.hears(number)
+        line = await ann.sees(general, "接下来就回答你")
+        await slack.settled()
+        assert line.thread_ts == question.ts
+        assert (len(ann.whispers(general)), bob.whispers(general)) == (1, [])
 
 
 # --- Socket Mode ---------------------------------------------------------------------------------------------

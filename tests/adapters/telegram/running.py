@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapters.telegram import Telegram, TelegramSettings
+from adapters.telegram.adapter import TelegramAdapter
+from adapters.telegram.settings import TelegramSettings, credentials
 from bot.api import Accepted, Duplicate, Host, Incoming, Outcome, Person, Place, Store
 from tests.adapters.memory_store import MemoryStore
 from tests.simulators.telegram import TelegramSimulator
@@ -111,7 +112,7 @@ class Ear:
 class Running:
     """A running adapter."""
 
-    adapter: Telegram
+    adapter: TelegramAdapter
     ear: Ear
     time: Time
     store: Store
@@ -160,9 +161,9 @@ def made(
         **environment,
     }
     found = TelegramSettings.load(settings)
-    checked = Telegram.create(found, host)
+    checked = credentials(found, host)
     assert checked is not None
-    adapter = Telegram(checked.credentials, host, sleep=time.sleep)
+    adapter = TelegramAdapter(checked, host, sleep=time.sleep)
     return Running(adapter, ear or Ear(), time, store)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from adapters.telegram.client import Client
-from bot.api import Attachment, Busy, Gone, Unavailable
+from bot.api import Accepted, Attachment, Busy, Gone, Unavailable
 from bot.keys import Keys
 from bot.store import Feeds, RedisStore
 from tests.adapters.memory_store import MemoryStore
@@ -48,6 +48,34 @@ def told(caplog: pytest.LogCaptureFixture) -> str:
     return "\n".join(
         str(record.__dict__) for record in caplog.records if not record.name.startswith("uvicorn")
     )
+
+
+# --- what a person sees of it -------------------------------------------------------------------------------
+
+
+async def test_a_message_that_waits_for_its_turn_bears_a_sign_of_it(
+    telegram: TelegramSimulator, ann: Person, chat: Chat
+) -> None:
+    async with running(telegram, ear=Ear(Accepted("one"), Accepted("two", behind=1))):
+        first, second = await ann.says(chat, "one"), await ann.says(chat, "two")
+        await telegram.until(lambda: second.reactions)
+        ((reaction,),) = second.reactions.values()
+        assert reaction["emoji"] == "👀"
+        assert not first.reactions
+
+
+async def test_where_reactions_are_not_allowed_a_message_waits_without_a_sign(
+    telegram: TelegramSimulator, ann: Person, chat: Chat, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    telegram.fail("setMessageReaction", 1, 400, "Bad Request: REACTION_INVALID")
+    async with running(telegram, ear=Ear(Accepted("one", behind=1))) as bot:
+        await ann.says(chat, "one")
+        await telegram.until(lambda: telegram.counts["setMessageReaction"])
+        await confirmed(telegram)
+        assert bot.ear.texts == ["one"]
+    assert chat.said == []
+    assert "a reaction failed" in caplog.text
 
 
 # --- acknowledging -----------------------------------------------------------------------------------------

@@ -393,6 +393,14 @@ async def test_media_are_shown_as_what_they_are(
     assert journal.posts == [f"media:{chat.last.id}"]
 
 
+async def test_a_file_has_the_name_that_it_was_given(stage: Stage) -> None:
+    chat = stage.private()
+    reply = stage.reply(chat)
+    await reply.send(Media("file", "text/markdown", b"# Us", "Our dialogue", "dialogue.md"))
+    await stage.end(reply)
+    assert chat.last.media.document["file_name"] == "dialogue.md"
+
+
 async def test_a_long_caption_follows_and_a_refused_picture_goes_as_a_file(stage: Stage) -> None:
     chat = stage.private()
     stage.telegram.fail("sendPhoto", 1, 400, "Bad Request: PHOTO_INVALID_DIMENSIONS")

@@ -1,0 +1,187 @@
+"""The core put together: from a message that an adapter hands in to its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from typing import Literal
+
+from redis.asyncio import Redis
+
+from bot.access import Access, AccessSettings
+from bot.api import Submit
+from bot.commands import Command, Registry
+from bot.commands.admin import Admins
+from bot.commands.basics import Basics, help_for
+from bot.commands.choices import Choices
+from bot.commands.money import Money
+from bot.commands.personal import Personal
+from bot.commands.roles import RoleCommands
+from bot.commands.settings import Preferences
+from bot.commands.talk import Talk
+from bot.delivery import Delivery, Handler
+from bot.dialogue import Dialogue
+from bot.endpoints.settings import EndpointSettings
+from bot.i18n import Catalogue
+from bot.inbox import Inbox
+from bot.intake import Intake
+from bot.keys import Keys
+from bot.limits import Limits, LimitSettings
+from bot.meter import Meter
+from bot.middleware import Admission, Commands, Flood, Report, Tracing
+from bot.overheard import Overheard
+from bot.overview import Accounts, Overviews
+from bot.prices import Prices
+from bot.profile import Profile, Profiles
+from bot.reloads import Reloads
+from bot.roles import Roles
+from bot.roles.casting import Casting
+from bot.roles.own import OwnRoles
+from bot.routing import Router
+from bot.sessions import Sessions
+from bot.settings import DialogueSettings, Settings
+from bot.tokens import Tokens
+from bot.traces import Traces
+from bot.usage import Usages
+from bot.window import Windows
+
+
+class Core:
+    """Every part of the core, made once. Enter `running` before anything is handed in.
+
+    `trusted` are the platforms whose people have been let in by other means. Raises `SettingsError`.
+    """
+
+    def __init__(
+        self, environment: Mapping[str, str], redis: Redis, keys: Keys, *, trusted: Collection[str]
+    ) -> None:
+        self.settings = DialogueSettings.load(environment)
+        self.catalogue = Catalogue.load()
+        running, endpoints = Settings.load(environment), EndpointSettings.load(environment)
+        limits = LimitSettings.load(environment)
+        self._link = running.public_url
+        self.inbox = Inbox(
+            redis, keys, lane_limit=running.lane_limit, lease=running.lease, burst=self.settings.burst
+        )
+        self.access = Access(AccessSettings.load(environment), redis, keys, trusted=trusted)
+        self.profiles = Profiles(redis, keys)
+        self._limits, self._usages = Limits(limits, redis, keys), Usages(redis, keys)
+        self._prices, self._tokens, self._traces = (
+            Prices.load(limits.prices_file),
+            Tokens(),
+            Traces(redis, keys),
+        )
+        self._router = Router(endpoints, environment)
+        self._meter = Meter(
+            self._router, self._limits, self._prices, self._tokens, answer=endpoints.max_tokens
+        )
+        self._roles, self._own = Roles.load(self.settings.roles_file), OwnRoles(redis, keys)
+        self._casting = Casting(self._roles, self._own, self.profiles, self.settings.default_role)
+        self._windows = Windows(redis, keys, ttl=self.settings.context_ttl)
+        self._sessions = Sessions(redis, keys)
+        self._overheard = Overheard(redis, keys, limit=self.settings.group_ambient)
+        self._dialogue = Dialogue(
+            windows=self._windows,
+            casting=self._casting,
+            router=self._router,
+            meter=self._meter,
+            tokens=self._tokens,
+            settings=self.settings,
+            overheard=self._overheard,
+        )
+        self._accounts = Accounts(self._limits, self._usages, self._prices, self.access)
+        self._reloads = Reloads(redis, keys, self._read)
+        self.registry = self._registry()
+
+    @property
+    def policy(self) -> Literal["user", "thread", "chat"]:
+        """Who shares a conversation in a group."""
+        return self.settings.context_group_scope
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keep up with what other processes change, and in the end close every connection."""
+        watching = [asyncio.create_task(self.access.watch()), asyncio.create_task(self._reloads.watch())]
+        try:
+            yield
+        finally:
+            for task in watching:
+                task.cancel()
+            await self._dialogue.close()
+            await self._router.close()
+
+    def submit(self) -> Submit:
+        """Where adapters hand in what they heard."""
+        return Intake(
+            self.inbox.queue,
+            self.inbox.withdraw,
+            policy=self.policy,
+            triggers=self.settings.group_trigger,
+            admits=self.access.admits,
+            urgent=self.registry.urgent,
+            busy=lambda tag: self.catalogue.say(
+                self.language(Profile(), tag), "busy.lane", limit=self.inbox.lane_limit
+            ),
+            overhear=self._overheard.hear,
+        )
+
+    def answer(self) -> Handler:
+        """What answers a message: the middleware around the commands and the dialogue."""
+        commands = Commands(self.registry, self._dialogue)
+        return Report(Tracing(self._traces, Admission(self.access, Flood(self._limits, commands))))
+
+    def overviews(self) -> Overviews:
+        """What a person may know of the bot's dealings with them."""
+        return Overviews(
+            accounts=self._accounts,
+            access=self.access,
+            profiles=self.profiles,
+            casting=self._casting,
+            router=self._router,
+            catalogue=self.catalogue,
+            policy=self.policy,
+            language=self.language,
+        )
+
+    def language(self, profile: Profile, tag: str) -> str:
+        """The language of the bot's own words: chosen, else the operator's, else the app's."""
+        fixed = self.settings.language
+        return self.catalogue.match(profile.language or (tag if fixed == "auto" else fixed))
+
+    def _registry(self) -> Registry:
+        family: list[Command] = [
+            *Basics(self._windows, self._dialogue).commands(),
+            *RoleCommands(self._casting, self.profiles, self._dialogue).commands(),
+            *Choices(self.profiles, self._router, self._meter.rates).commands(),
+            *Talk(self._windows, self._dialogue, self._sessions, self.profiles).commands(),
+            *Preferences(self.profiles, self._casting, self._dialogue, language=self.language).commands(),
+            *Personal(
+                self._windows,
+                self.profiles,
+                self._sessions,
+                self._dialogue,
+                kept=self.settings.context_ttl,
+                link=self._link,
+                forgets=(self._forget,),
+            ).commands(),
+            *Money(self._accounts, self._limits, self._usages).commands(),
+            *Admins(self.access, self._traces, self._reloads).commands(),
+        ]
+        return Registry(
+            [help_for(family, self.access.admin), *family],
+            languages=self.catalogue.languages,
+            say=self.catalogue.say,
+            admin=self.access.admin,
+        )
+
+    async def _forget(self, delivery: Delivery, conversations: Collection[str]) -> None:
+        message = delivery.message
+        await self.inbox.forget(conversations)
+        await self._own.forget(message.place, message.person)
+        await self._overheard.forget(message)
+        await self._usages.forget(message.place, message.person)
+
+    def _read(self) -> None:
+        self._roles.reload()
+        self._prices.reload()
