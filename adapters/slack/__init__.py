@@ -14,6 +14,7 @@
 | `desk`, `asking`, `shortcuts`, `modals`, `home`, `agent` | what people do outside of messages |
 | `installations`, `oauth` | many workspaces |
 | `scopes`, `check` | the rights we need, and what `parley check` asks Slack |
+| `spelling` | how commands are written where Slack keeps the slash to itself |
 | `errands`, `words` | what is said beside the work |
 """
 

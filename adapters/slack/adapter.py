@@ -26,6 +26,7 @@ from adapters.slack.people import People
 from adapters.slack.reply import SlackReply
 from adapters.slack.settings import Credentials
 from adapters.slack.socket import Socket
+from adapters.slack.spelling import Spelt
 from adapters.slack.threads import Threads
 from adapters.slack.whisper import SilentReply, WhisperReply
 from bot.api import (
@@ -83,21 +84,24 @@ class SlackAdapter:
         )
 
     async def run(self, submit: Submit) -> None:
-        """Receive by Socket Mode until cancelled; return at once where everything arrives by HTTP.
-
-        Raises `socket.TokenRefused`.
-        """
+        """Receive by Socket Mode until cancelled; return at once where everything arrives by HTTP."""
         self._inlet.open(submit)
         self._errands.start("the look at our rights", self._look)
         if not self.credentials.socket:
             return
         try:
-            await Socket(self.credentials, self._app(), ping=self._ping).run()
+            await Socket(self.credentials, self._app(), ping=self._ping, sleep=self._sleep).run()
         finally:
             await self._errands.settle()
 
     def reply(self, incoming: Incoming, journal: Journal) -> Reply:
         """A reply in the thread, or one that only the person sees, where and how they asked."""
+        alone = incoming.id.startswith((PREFIX, WHISPERED))
+        return Spelt(
+            self._reply(incoming, journal), self._desk.spelling, incoming.person.language, alone=alone
+        )
+
+    def _reply(self, incoming: Incoming, journal: Journal) -> Reply:
         if incoming.id.startswith(PREFIX):
             return HomeReply(self._desk.tab, self._clients.of, incoming)
         if incoming.id.startswith(RATED):
@@ -146,7 +150,6 @@ class SlackAdapter:
         return bolt(self.credentials, self._events.take)
 
     async def _look(self) -> None:
-        """Name the rights that are missing, so that nothing fails in silence."""
-        client = await self._clients.first()
-        if client is not None:
-            await check.report(client)
+        """Say whose token it is and which rights are missing, so that nothing fails in silence."""
+        if self.credentials.token:
+            await check.report(self._clients)

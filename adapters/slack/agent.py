@@ -14,7 +14,7 @@ _PROMPTS = ("help", "write", "translate", "think")  # Slack shows at most four
 _HOUR = 3600.0
 _NO_SESSION = "session_not_found"
 _PAUSES = (1.0, 3.0, 9.0)
-"""Seconds between the tries to name a session that is not there yet."""
+"""Seconds before each try to name a session, which is not there before its answer begins."""
 _LONGEST = 80
 """Characters of a title: Slack takes 200, and its list shows fewer."""
 
@@ -64,19 +64,19 @@ def _message(name: str) -> str:
 async def entitle(client: Client, incoming: Incoming) -> None:
     """Call a new session after its first question. Raises nothing: a session does without a title.
 
-    The session begins when the answer does, so Slack may not know it at once. An app of the older kind, without
+    The session begins when the answer does, so Slack does not know it at once. An app of the older kind, without
     sessions, has titles of threads.
     """
     place, title = incoming.place, titled(incoming.text)
     if place.kind != "private" or place.thread != incoming.id or not title or not client.allows("title"):
         return
     try:
-        refused = await _refused(client, "agents.sessions.rename", place, title)
+        refused = _NO_SESSION
         for pause in _PAUSES:
-            if refused != _NO_SESSION:
-                break
             await client.sleep(pause)
             refused = await _refused(client, "agents.sessions.rename", place, title)
+            if refused != _NO_SESSION:
+                break
         if refused and refused != _NO_SESSION:
             refused = await _refused(client, "assistant.threads.setTitle", place, title)
             if refused:

@@ -10,15 +10,17 @@ import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.slack.client import Client, Clients, Refused
+from adapters.slack.client import Clients, Refused
 from adapters.slack.installations import Installations, Installed
 from adapters.slack.oauth import install_url, refusal
 from adapters.slack.scopes import NEEDED, WITHOUT
 from adapters.slack.settings import CLOUD, Credentials
+from adapters.slack.wire import BadToken
 from bot.api import Finding, Gone, Unavailable
 
 _TIMEOUT = 10
 _MOST = 20  # workspaces that are looked at
+_REMEDY = "take the Bot User OAuth Token (xoxb-…) from OAuth & Permissions"
 _SCOPE_REMEDY = "add it under OAuth & Permissions (the manifest has it), and install the app anew"
 _log = structlog.get_logger(__name__)
 
@@ -52,16 +54,23 @@ async def checked(
     if credentials.oauth:
         found.append(_of_oauth(credentials))
         found += await _of_installations(clients, credentials, installations)
-    return found
+    return list(dict.fromkeys(found))  # an address that does not answer is told of once
 
 
-async def report(client: Client) -> None:
-    """Log the scopes that a workspace's token lacks, once, when the bot starts. Raises nothing."""
+async def report(clients: Clients) -> None:
+    """Log, when the bot starts, whether Slack takes the single token, and which scopes it lacks. Raises nothing."""
     try:
-        granted = await client.scopes()
-    except (Refused, Gone, Unavailable) as error:
-        _log.info("slack.scopes_unknown", team=client.team, fault=str(error))
+        client = await clients.first()
+        granted = await client.scopes() if client else frozenset[str]()
+    except (BadToken, Gone) as error:
+        _log.error("slack.token_refused", variable="SLACK_BOT_TOKEN", error=str(error), remedy=_REMEDY)
         return
+    except (Refused, Unavailable) as error:
+        _log.info("slack.scopes_unknown", fault=str(error))
+        return
+    if client is None:
+        return
+    _log.info("slack.signed_in", team=client.team, user=client.user)
     missing = sorted(NEEDED - granted) if granted else []
     if missing:
         lost = {scope: WITHOUT[scope] for scope in missing}
@@ -72,8 +81,8 @@ def _of_token(tested: _Tested) -> list[Finding]:
     if not tested.reached:
         return [_unreached(tested)]
     if tested.error:
-        remedy = "take the Bot User OAuth Token (xoxb-…) from OAuth & Permissions"
-        return [Finding("SLACK_BOT_TOKEN", False, f"Slack does not take it: {tested.error}", remedy)]
+        detail = f"Slack does not take it: {tested.error}"
+        return [Finding("SLACK_BOT_TOKEN", False, detail, _REMEDY)]
     return [Finding("SLACK_BOT_TOKEN", True, f"{tested.name} answers to it"), *_of_scopes(tested)]
 
 
@@ -117,8 +126,8 @@ async def _of_installations(
 ) -> list[Finding]:
     try:
         kept = await installations.all() if installations else ()
-    except Unavailable as error:
-        return [Finding("Slack workspaces", False, f"cannot be read: {error}", "is Redis there?")]
+    except Unavailable:  # the store's own line tells of it where that is a fault
+        return [Finding("Slack workspaces", True, "are not known here while Redis does not answer")]
     found = [Finding("Slack workspaces", True, f"{len(kept)} installed")]
     for installed in kept[:_MOST]:
         found += await _of_installed(clients, credentials, installed)

@@ -16,6 +16,7 @@ from adapters.slack.modals import Faults, View
 from adapters.slack.parse import account, place
 from adapters.slack.people import People
 from adapters.slack.shortcuts import Shortcuts
+from adapters.slack.spelling import Spelling
 from adapters.slack.threads import Threads
 from adapters.slack.words import say
 from bot.api import Gone, Host, Incoming, MenuEntry, Person, Place, Unavailable
@@ -25,6 +26,7 @@ LEAVE = "leave"
 
 _MONTH = 30 * 86400.0
 _SLASHES = "/／"  # that of Chinese keyboards, too
+_SIGNS = f"{_SLASHES}!！"  # what may stand before a command
 _log = structlog.get_logger(__name__)
 
 
@@ -43,14 +45,12 @@ class Desk:
         self._threads = threads
         self._asking = Asking(clients, inlet, host)
         self._shortcuts = Shortcuts(self._asking, people, host.store)
-        self._commands: frozenset[str] = frozenset()
+        self.spelling = Spelling()
         self.tab = Home(clients, people, host)
 
     def know(self, commands: Sequence[MenuEntry]) -> None:
         """The bot's commands, from `Adapter.menu`: behind `/parley` they need no slash of their own."""
-        self._commands = frozenset(
-            name.lower() for entry in commands for name in (entry.name, *entry.aliases)
-        )
+        self.spelling.know(commands)
 
     # --- the slash command -----------------------------------------------------------------------------------
 
@@ -76,10 +76,10 @@ class Desk:
         where = place(client.team, str(payload["channel_id"]), "")
         await self._store.put(f"response:{trigger}", str(payload.get("response_url") or ""), ttl=RESPONSE_TTL)
         first, *_ = text.split(maxsplit=1) or ["/help"]
-        name = first.lstrip(_SLASHES).lower()
-        known, slashed = name in self._commands or not text, first[0] in _SLASHES
+        name = first.lstrip(_SIGNS).lower()
+        known, slashed = self.spelling.knows(name) or not text, first[0] in _SLASHES
         if known or (slashed and where.kind == "private"):
-            command = f"/{text.lstrip(_SLASHES)}" if text else "/help"
+            command = f"/{text.lstrip(_SIGNS)}" if text else "/help"
             await self._asking.whisper(where, person, command, trigger)
             return ""
         if slashed:  # the core is silent about it in a group, where it might be meant for another bot

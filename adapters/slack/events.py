@@ -131,7 +131,7 @@ class Events:
         return replace(again, incoming=replace(again.incoming, person=person))
 
     async def _heard(self, client: Client, heard: Heard) -> None:
-        incoming = heard.incoming
+        incoming = self._spelt(heard.incoming)
         where = (incoming.place.account, incoming.place.chat, incoming.place.thread)
         joined = _in_a_thread(incoming) and await self._threads.joined(*where)
         if joined and incoming.addressed == "ambient" and not incoming.withdrawn:
@@ -145,6 +145,14 @@ class Events:
             self._errands.start("a title", lambda: self._desk.title(client, incoming))
         elif incoming.addressed == "mention" and not joined and await self._threads.joined(*where):
             self._errands.start("a notice", lambda: self._desk.follow(client, incoming))
+
+    def _spelt(self, incoming: Incoming) -> Incoming:
+        """The same with a command as the core reads it."""
+        text = self._desk.spelling.heard(incoming.text)
+        if text == incoming.text:
+            return incoming
+        private = incoming.place.kind == "private"
+        return replace(incoming, text=text, addressed="command" if private else incoming.addressed)
 
     async def _left(self, client: Client, incoming: Incoming, *, joined: bool) -> bool:
         """Leave a thread that we take part in; the same message may come again. Did it send us away?"""

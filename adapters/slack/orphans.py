@@ -10,6 +10,7 @@ from bot.api import Gone, Incoming, Unavailable
 
 _EVENT = "parley_answer"
 _LOOK = 200  # messages of a thread that are looked at
+_OPEN = ("in_progress", "errored")  # the other state is "completed": message.d.ts of @slack/types
 
 
 def mark(message: Incoming) -> Mapping[str, Any]:
@@ -20,8 +21,8 @@ def mark(message: Incoming) -> Mapping[str, Any]:
 async def orphans(client: Client, message: Incoming, noted: Sequence[str]) -> list[str]:
     """The ts of the messages that answer `message` and are not `noted`, oldest first.
 
-    A stream bears no mark while it is open. In a direct message one answer is written at a time, so an open stream
-    is nobody else's there. Raises nothing: who cannot look does not find.
+    A stream bears no mark while it is open. In a thread one answer is written at a time, so a stream that nobody has
+    ended is no other answer's. Raises nothing: who cannot look does not find.
     """
     place = message.place
     if not place.thread:
@@ -45,4 +46,4 @@ def _answers(post: Mapping[str, Any], message: Incoming) -> bool:
     marked = post.get("metadata") or {}
     if marked.get("event_type") == _EVENT:
         return bool((marked.get("event_payload") or {}).get("to") == message.id)
-    return message.place.kind == "private" and post.get("streaming_state") == "in_progress"
+    return post.get("streaming_state") in _OPEN

@@ -7,6 +7,7 @@ another one if it is not acknowledged (https://docs.slack.dev/apis/events-api/us
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -28,6 +29,7 @@ _REFUSALS = frozenset(
         "token_expired", "token_revoked",
     }
 )  # fmt: skip
+_REFUSED = 60.0  # seconds until a refused token is tried again
 _PATIENCE = 4
 """Looks at the connection that may find none before the library is left to itself no longer."""
 
@@ -35,27 +37,62 @@ _log = structlog.get_logger(__name__)
 
 
 class TokenRefused(Exception):
-    """Slack does not take SLACK_APP_TOKEN, or Socket Mode is not switched on: only the operator can mend that."""
+    """Slack does not take SLACK_APP_TOKEN, or Socket Mode is not switched on: only the operator can mend that.
+
+    `error` is Slack's code.
+    """
+
+    def __init__(self, error: str) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 class Socket:
-    """The connection of this process. `ping` is how often it is tested, and the pause between tries, in seconds."""
+    """The connection of this process. `ping` is how often it is tested, and the pause between tries, in seconds.
 
-    def __init__(self, credentials: Credentials, app: AsyncApp, *, ping: float = 10.0) -> None:
+    `sleep` makes the pause after a refusal.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        app: AsyncApp,
+        *,
+        ping: float = 10.0,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._credentials = credentials
         self._app = app
         self._ping = ping
+        self._sleep = sleep
+        self._said = ""  # the refusal that the log has told of
 
     async def run(self) -> None:
-        """Receive until cancelled. Raises `TokenRefused`."""
+        """Receive until cancelled. A refusal is said once, and asked about again: somebody may mend it at Slack's."""
         while True:
-            await self._connection()
-            _log.warning("slack.cut_off", again="with a new connection")
+            try:
+                await self._connection()
+                _log.warning("slack.cut_off", again="with a new connection")
+            except TokenRefused as refused:
+                self._refused(refused.error)
+                await self._sleep(_REFUSED)
+
+    def _refused(self, error: str) -> None:
+        if error != self._said:
+            self._said = error
+            _log.error(
+                "slack.token_refused",
+                variable="SLACK_APP_TOKEN",
+                error=error,
+                remedy="make an app-level token with the scope connections:write, and switch on Socket Mode",
+            )
 
     async def _connection(self) -> None:
         """Receive until there has been no connection for some time. Raises `TokenRefused`."""
         web = _Opening(self._credentials.base_url)
         url = await web.first_url(self._credentials.app_token)
+        if url:
+            self._said = ""
         handler = AsyncSocketModeHandler(
             self._app,
             self._credentials.app_token,
@@ -120,12 +157,6 @@ class _Opening(AsyncWebClient):
                 raise aiohttp.ClientConnectionError("Slack answers without JSON") from None
             code = str(answer.get("error"))
             if code in _REFUSALS:
-                self.refusal = f"apps.connections.open: {code}"
+                self.refusal = code
                 self.refused.set()
-                _log.error(
-                    "slack.token_refused",
-                    variable="SLACK_APP_TOKEN",
-                    error=code,
-                    remedy="make an app-level token with the scope connections:write, and switch on Socket Mode",
-                )
             raise

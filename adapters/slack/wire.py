@@ -30,6 +30,7 @@ _GONE = frozenset(
         "ekm_access_denied",
         "is_archived",
         "messages_tab_disabled",
+        "not_in_channel",
         "org_login_required",
         "restricted_action",
         "restricted_action_non_threadable_channel",
@@ -63,6 +64,10 @@ class Limited(Exception):
     def __init__(self, seconds: float) -> None:
         super().__init__(f"Slack asks to wait for {seconds:g} seconds")
         self.seconds = seconds
+
+
+class BadToken(Unavailable):
+    """Slack does not take the token: until the operator has mended that, nothing can be done."""
 
 
 class Refused(Exception):
@@ -167,7 +172,7 @@ def _meant(method: str, error: SlackApiError) -> Exception:
     if status >= 500 or not code or code in _PASSING:
         return Unavailable(f"Slack answers {method} with {code or status}")
     if code in _BAD_TOKEN:
-        return Unavailable("Slack does not accept the bot's token")
+        return BadToken(f"Slack does not accept the bot's token: {code}")
     if code in _GONE:
         return Gone(f"Slack refuses {method}: {code}")
     return Refused(method, code, str(data.get("needed") or ""))

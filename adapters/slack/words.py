@@ -54,6 +54,11 @@ WORDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
             "这个表单属于别人，请打开你自己的表单。",
             "這個表單屬於別人，請開啟你自己的表單。",
         ),
+        "in_threads": (
+            "In a thread, where Slack knows no /parley, write an exclamation mark instead: !undo",
+            "消息列中不能使用 /parley，请改用感叹号，例如：!undo",
+            "討論串中不能使用 /parley，請改用驚嘆號，例如：!undo",
+        ),
         "unknown_command": (
             "I know no command {command}. /parley help lists them.",
             "没有 {command} 这个命令。输入 /parley help 查看所有命令。",

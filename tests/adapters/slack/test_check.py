@@ -135,7 +135,8 @@ async def test_workspaces_whose_token_is_bad_or_lacks_rights_are_named(slack: Sl
 async def test_without_the_store_the_check_still_answers(slack: SlackSimulator) -> None:
     store = MemoryStore()
     await store.go()
-    assert any("cannot be read" in line.detail for line in await of_workspaces(slack, store))
+    [line] = [line for line in await of_workspaces(slack, store) if line.name == "Slack workspaces"]
+    assert (line.ok, line.detail) == (True, "are not known here while Redis does not answer")
 
 
 async def test_the_log_names_missing_scopes_when_the_bot_starts(slack: SlackSimulator) -> None:
@@ -147,16 +148,25 @@ async def test_the_log_names_missing_scopes_when_the_bot_starts(slack: SlackSimu
     assert line["scopes"] == {"files:read": WITHOUT["files:read"]}
 
 
-async def test_the_log_is_silent_where_nothing_is_missing_or_nobody_answers(slack: SlackSimulator) -> None:
-    bot = made(slack)
+async def reported(slack: SlackSimulator, **environment: str) -> list[tuple[str, str]]:
+    """The log's events of a start, with their levels."""
+    bot = made(slack, **environment)
     clients = Clients(bot.adapter.credentials, None)
     try:
-        client = await clients.of(slack.team.id)
         with capture_logs() as logs:
-            await report(client)
-            slack.team.revoke()
-            await report(client)
+            await report(clients)
     finally:
         await clients.close()
         await bot.adapter.close()
-    assert [line["event"] for line in logs] == ["slack.scopes_unknown"]
+    assert "xoxb" not in str(logs).replace("(xoxb-…)", "")
+    return [(line["event"], line["log_level"]) for line in logs]
+
+
+async def test_the_log_says_whether_slack_takes_the_token(slack: SlackSimulator) -> None:
+    assert await reported(slack) == [("slack.signed_in", "info")]
+    refused = [("slack.token_refused", "error")]
+    assert await reported(slack, SLACK_BOT_TOKEN="xoxb-wrong") == refused
+    slack.fail(status=503)
+    assert await reported(slack) == [("slack.scopes_unknown", "info")]
+    slack.team.revoke()
+    assert await reported(slack) == refused

@@ -54,10 +54,10 @@ async def test_a_method_that_takes_no_json_gets_a_form(acme: Office) -> None:
 
 async def test_a_refusal_has_its_code(acme: Office) -> None:
     client = await client_of(acme)
-    acme.general.bot = False
+    acme.slack.refuse("chat.postMessage", "duplicate_message_not_found")
     with pytest.raises(Refused) as refused:
         await post(client, acme.general.id)
-    assert refused.value.error == "not_in_channel"
+    assert refused.value.error == "duplicate_message_not_found"
 
 
 async def test_a_missing_scope_is_named_and_logged_once(acme: Office) -> None:
@@ -71,7 +71,9 @@ async def test_a_missing_scope_is_named_and_logged_once(acme: Office) -> None:
     assert [(line["event"], line["scope"]) for line in logs] == [("slack.scope_missing", "chat:write")]
 
 
-@pytest.mark.parametrize("error", ["is_archived", "channel_not_found", "account_inactive", "token_revoked"])
+@pytest.mark.parametrize(
+    "error", ["is_archived", "not_in_channel", "channel_not_found", "account_inactive", "token_revoked"]
+)
 async def test_what_cannot_be_written_to_is_gone(acme: Office, error: str) -> None:
     client = await client_of(acme)
     acme.slack.refuse("chat.postMessage", error)

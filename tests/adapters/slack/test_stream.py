@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from adapters.slack.stream import AGE
-from bot.api import End, Incoming, Notice, Option, Person, Place, Text, Unavailable
+from bot.api import End, Gone, Incoming, Notice, Option, Person, Place, Status, Text, Unavailable
 from tests.adapters.memory_store import MemoryJournal
 from tests.adapters.slack.answering import Office, joined, office, say, whole
 from tests.simulators.slack import Thread
@@ -219,27 +219,22 @@ async def test_an_open_stream_that_is_not_needed_any_more_is_taken_away(acme: Of
     assert asked.thread.visible() == []
 
 
-async def test_a_stream_that_was_begun_and_never_noted_is_found_and_written_on(acme: Office) -> None:
-    asked, incoming = await acme.asks()
-    killed = acme.reply(incoming, MemoryJournal())
-    await killed.send(Text("Once upon "))
-    await killed.abandon()
-    asked.thread.last.extra["streaming_state"] = "in_progress"
-    journal = MemoryJournal(2)
-    await say(acme.reply(incoming, journal), Text("Once upon a time."), End())
-    assert asked.thread.visible() == ["Once upon a time."]
-    assert whole(asked.thread)
-    assert journal.posts == [asked.thread.last.ts]
-
-
-async def test_in_a_channel_the_streams_of_others_are_left_alone(acme: Office) -> None:
-    asked, incoming = await acme.asks(acme.general)
-    other = acme.reply(incoming, MemoryJournal())
-    await other.send(Text("To somebody else"))
-    asked.thread.last.extra["streaming_state"] = "in_progress"
-    await say(acme.reply(incoming, MemoryJournal(2)), Text("To Ann"), End())
-    await other.send(End())
-    assert asked.thread.visible() == ["To somebody else", "To Ann"]
+@pytest.mark.parametrize("dropped", [False, True])
+async def test_a_stream_that_was_begun_and_never_noted_is_found_and_written_on(
+    acme: Office, dropped: bool
+) -> None:
+    for channel in (acme.dm, acme.general):
+        asked, incoming = await acme.asks(channel)
+        killed = acme.reply(incoming, MemoryJournal())
+        await killed.send(Text("Once upon "))
+        await killed.abandon()
+        if dropped:
+            acme.slack.streams.drop(asked.thread.last)
+        journal = MemoryJournal(2)
+        await say(acme.reply(incoming, journal), Text("Once upon a time."), End())
+        assert asked.thread.visible() == ["Once upon a time."]
+        assert whole(asked.thread)
+        assert journal.posts == [asked.thread.last.ts]
 
 
 async def test_a_message_whose_word_was_lost_is_found_and_not_said_twice(acme: Office) -> None:
@@ -264,7 +259,6 @@ async def test_who_has_nothing_to_say_takes_no_stream_away(acme: Office) -> None
     asked, incoming = await acme.asks()
     other = acme.reply(incoming, MemoryJournal())
     await other.send(Text("One answer to two questions"))
-    asked.thread.last.extra["streaming_state"] = "in_progress"
     await acme.reply(incoming, MemoryJournal(2)).send(End())
     await other.send(End())
     assert asked.thread.visible() == ["One answer to two questions"]
@@ -330,3 +324,17 @@ async def test_somebody_of_another_company_sees_the_words_come_too() -> None:
         (begun,) = here.slack.called("chat.startStream")
         assert begun["recipient_team_id"] == globex.id
         assert shared.thread(question.ts).visible()[-1] == "Good morning."
+
+
+async def test_a_channel_that_we_are_not_in_is_gone_and_what_works_elsewhere_is_still_tried(
+    acme: Office,
+) -> None:
+    asked, incoming = await acme.asks(acme.general)
+    acme.general.bot = False
+    with pytest.raises(Gone, match="not_in_channel"):
+        await say(acme.reply(incoming), Text("Hello, everybody here."), End())
+    other = acme.slack.channel("other", [acme.ann])
+    asked, incoming = await acme.asks(other)
+    await say(acme.reply(incoming), Status("thinking"), Text("Hello, everybody here."), End())
+    assert asked.thread.statuses == ["processing", "active"]
+    assert acme.slack.called("chat.startStream")[-1]["channel"] == other.id

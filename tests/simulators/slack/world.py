@@ -125,6 +125,10 @@ class Message:
                 document[name] = value
         if self.thread_ts and self.thread_ts != self.ts and (root := self.channel.find(self.thread_ts)):
             document["parent_user_id"] = root.user
+        if self.stream is not None:  # @slack/types, events/message.d.ts
+            ended = {"": "in_progress", "expired": "errored"}
+            self.channel.sim.streams.expired(self.stream)
+            document["streaming_state"] = ended.get(self.stream.end, "completed")
         if self.files:
             document["files"] = [file.json(shared=True) for file in self.files]
         document |= {key: value for key, value in self.extra.items() if key != "typed"}
