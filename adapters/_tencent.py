@@ -9,13 +9,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import aiohttp
 
 from adapters._draft import Later
 from adapters._sealed import Seal
-from bot.api import Store, Unavailable
+from bot.api import Unavailable
 
 ANSWER_LIMIT = 1024 * 1024
 """Bytes of an answer in JSON."""
@@ -37,10 +37,12 @@ MEANINGS: Mapping[int, str] = MappingProxyType(
         45015: "the person has not written for 48 hours, or has unsubscribed: they have to write first",
         45047: "too many messages to this person since they last wrote",
         48001: "the account has no right to this interface; it takes a verified account",
-        48002: "the person does not take messages of this kind",
+        48002: "no right to this interface, or the person does not take messages of this kind",
         50002: "the account is blocked",
         60011: "the app has no right to reach this member",
         60020: "this server's address is not among the app's trusted IP addresses; add it there: {ip}",
+        95001: "the person has had five messages since they last wrote: they have to write first",
+        95002: "the person has not written for 48 hours: they have to write first",
         81013: "none of the receivers exists, or the app may not see them",
     }
 )
@@ -72,6 +74,41 @@ def meaning(code: int, detail: str) -> str:
     return words.format(ip=ip[0] if ip else "see the server's own") if words else detail[:200]
 
 
+class Values(Protocol):
+    """The part of `bot.api.Store` that a token is kept in."""
+
+    async def get(self, key: str) -> str | None:
+        """As `Store.get`."""
+
+    async def put(self, key: str, value: str, *, ttl: float | None = None, absent: bool = False) -> bool:
+        """As `Store.put`."""
+
+    async def drop(self, key: str) -> None:
+        """As `Store.drop`."""
+
+
+class Pocket:
+    """`Values` of this process alone, for a short look at a server while Redis may not be running."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, str] = {}
+
+    async def get(self, key: str) -> str | None:
+        """The value, or None."""
+        return self._values.get(key)
+
+    async def put(self, key: str, value: str, *, ttl: float | None = None, absent: bool = False) -> bool:
+        """Keep `value`, however long; with `absent`, only where there is none. Kept?"""
+        if absent and key in self._values:
+            return False
+        self._values[key] = value
+        return True
+
+    async def drop(self, key: str) -> None:
+        """Forget the value."""
+        self._values.pop(key, None)
+
+
 class Api:
     """One account at a server. All calls raise `ApiRefused`, `Later` (wait so long) and `Unavailable`.
 
@@ -82,7 +119,7 @@ class Api:
     def __init__(
         self,
         base_url: str,
-        store: Store,
+        store: Values,
         *,
         name: str,
         grant: Grant,

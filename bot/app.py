@@ -115,6 +115,7 @@ class App:
                 self._announce(known or f"{name} has no commands of its own")
                 return 2 if tool else 0
             assert isinstance(chosen, Equipped)  # noqa: S101 - it has tools
+            await chosen.menu(core.registry.menu())
             return await chosen.use(tool, self._announce)
 
     def _core(self, redis: Redis) -> Core:
