@@ -15,6 +15,7 @@ _FENCE_LINE = re.compile(
     r"^(?P<indent>[ \t]{0,12})(?:(?P<ticks>`{3,12})(?P<info>[^`\n]{0,32})|(?P<waves>~{3,12})(?P<word>[^~\n]{0,32}))$",
     re.MULTILINE,
 )
+_HEADING_LAST = re.compile(r"(?:^|\n)(#{1,6}[ \t][^\n]*)\s*\Z")
 _HALF_FENCE = re.compile(r"(?:\A|\n)[ \t]*(?:`+|~+)\Z")
 _BLANK_LINES = re.compile(r"\A(?:[ \t]*\n)+")
 _SENTENCE = re.compile(r"[.!?…][\"'”’)\]]*(?=\s)|[。！？；][”’」』）]*")
@@ -150,6 +151,9 @@ def _border(tail: Tail, most: int) -> int:
         if start < cut < end or (fence is not None and end <= cut and not text[end:cut].strip()):
             # Within a fence line, or behind the line that opens code with no code behind it.
             cut = start if text[:start].strip() else cut
+    heading = _HEADING_LAST.search(text[:cut])
+    if heading and heading.start(1) >= most // 3 and tail._open_at(heading.start(1)) is None:
+        cut = heading.start(1)  # it belongs to what comes next
     return max(_whole(text, cut), 1)
 
 

@@ -255,7 +255,10 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """The message is not for the bot (group talk, a stranger's noise); nothing was kept, nothing will be said."""
+    """Nothing was kept, and nothing will be said to this message.
+
+    It is not for the bot (group talk, a stranger's noise), or its work is done already: it stopped an answer.
+    """
 
 
 Outcome = Accepted | Duplicate | Busy | Ignored
@@ -364,12 +367,14 @@ class Host:
 class MenuEntry:
     """One command for a platform's menu: its name without the slash, and one line in each language.
 
-    `aliases` are its other names, for platforms where people write them without a slash.
+    `aliases` are its other names, for platforms where people write them without a slash. One for an `admin` is not
+    shown to everybody.
     """
 
     name: str
     descriptions: Mapping[str, str]
     aliases: tuple[str, ...] = ()
+    admin: bool = False
 
 
 class Platform(Protocol):
@@ -422,7 +427,7 @@ class Adapter(Protocol):
     async def check(self) -> Sequence[Finding]:
         """Whether the platform takes our credentials and gives us every right we need; nothing is changed there.
 
-        Raises nothing.
+        Raises `Unavailable` where the drawer cannot be read, and nothing else.
         """
 
     def routes(self, submit: Submit) -> Sequence[BaseRoute]:
@@ -436,7 +441,7 @@ class Adapter(Protocol):
 
 
 @runtime_checkable
-class Equipped(Protocol):
+class Equipped(Adapter, Protocol):
     """An adapter with commands of its own for the operator: `parley <adapter> <tool>`."""
 
     tools: ClassVar[Mapping[str, str]]

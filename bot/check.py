@@ -12,7 +12,7 @@ from rich.text import Text
 
 from bot import embedded, keys
 from bot.access import Access, AccessSettings
-from bot.api import Finding
+from bot.api import Finding, Unavailable
 from bot.app import connected
 from bot.demo import local_server
 from bot.endpoints.settings import EndpointSettings
@@ -111,7 +111,9 @@ async def _ours(running: Settings) -> bool:
         async with asyncio.timeout(1):
             reader, writer = await asyncio.open_connection(running.http_host, running.http_port)
             writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
-            answer = await reader.read(2000)
+            answer = b""
+            while len(answer) < 4000 and (more := await reader.read(4000)):  # head and body may come apart
+                answer += more
             writer.close()
     except OSError:
         return False
@@ -144,8 +146,12 @@ def _roles(environment: Mapping[str, str]) -> Finding:
 
 
 async def _adapters(environment: Mapping[str, str]) -> list[Finding]:
-    # No adapter speaks to its store before it runs, so this client connects to nothing.
-    names, redis = keys.Keys("check:"), keys.connect("redis://localhost")
+    running = Settings.load(environment)
+    url = (
+        running.redis_url.get_secret_value() if running.redis_url else await embedded.attach(running.data_dir)
+    )
+    # Where no bot runs there is no store yet, and nobody listens at this address.
+    names, redis = keys.Keys(running.redis_prefix), keys.connect(url or "redis://localhost:1")
 
     def drawer(name: str) -> RedisStore:
         return RedisStore(redis, names, name, Feeds(redis))
@@ -158,9 +164,13 @@ async def _adapters(environment: Mapping[str, str]) -> list[Finding]:
         return [Finding(name, False, "is not set as it must be", why)]
     talking = [cls for cls in classes() if not cls.interactive]
     found = [Finding(cls.name, True, "on" if cls.name in on else "off") for cls in talking]
-    for adapter in on.values():
-        found += await adapter.check()
+    for name, adapter in on.items():
+        try:
+            found += await adapter.check()
+        except Unavailable:
+            found.append(Finding(name, True, "more can be told while the bot runs"))
         await adapter.close()
+    await redis.aclose()
     return found
 
 

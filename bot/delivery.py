@@ -43,9 +43,9 @@ async def nothing_earlier() -> Sequence[Said]:
 class Delivery:
     """What the core's handlers answer to: an adapter's `Reply` with the rules of the house around it.
 
-    `ref` is the reference id of the message; `stopping` is set when the person asks to stop. `home` is the
-    conversation outside all threads, `shared` says that several people talk in this one, and `earlier` asks the
-    platform what was said before (`Adapter.earlier`).
+    `ref` is the reference id of the message; `stopping` is set when the person asks to stop, `withdrawn` when they
+    deleted the message: then nothing more is said. `home` is the conversation outside all threads, `shared` says
+    that several people talk in this one, and `earlier` asks the platform what was said before (`Adapter.earlier`).
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class Delivery:
         self.profile = profile
         self.language = language
         self.stopping = asyncio.Event()
+        self.withdrawn = False
         self.ended = False
         self._closed = False  # the end has been shown, too
         self._reply = reply
@@ -83,6 +84,11 @@ class Delivery:
         """The context window in use: the conversation's own, or that of the session it has switched to."""
         session = self.profile.session
         return f"{self.conversation}#{session}" if session else self.conversation
+
+    def stop(self, *, withdrawn: bool = False) -> None:
+        """Have the answer end here."""
+        self.withdrawn = self.withdrawn or withdrawn
+        self.stopping.set()
 
     async def send(self, part: ReplyPart) -> None:
         """Show `part`. Raises `LeaseLost` where the message belongs to another worker by now."""

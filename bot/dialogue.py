@@ -151,6 +151,9 @@ class Dialogue:
             await delivery.notice("summary.told")
         if answer.closing:
             await delivery.notice(answer.closing)
+        if delivery.withdrawn:
+            await delivery.end(answer.usage)
+            return
         offers = [Option(delivery.say("offer.retry"), "/retry")]
         if answer.text and answer.closing in _UNFINISHED:
             offers.append(Option(delivery.say("offer.continue"), "/continue"))
@@ -197,7 +200,7 @@ class Dialogue:
         except Interrupted:
             return self._close(draft, "error.interrupted")
         if delivery.stopping.is_set():
-            return self._close(draft, "stopped")
+            return self._close(draft, "" if delivery.withdrawn else "stopped")
         if draft.finish and draft.finish.reason == "filtered" and not draft.text:
             raise Filtered(model)
         closing = {"length": "length.cut", "filtered": "filtered.cut"}

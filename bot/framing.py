@@ -83,7 +83,7 @@ class Framing:
         prompt = self._roles.frame(
             role,
             language=delivery.language,
-            user="" if delivery.shared else delivery.message.person.name,
+            user=None if delivery.shared else delivery.message.person.name,
             platform=delivery.message.place.platform,
             date=datetime.fromtimestamp(self._clock()).date(),
         )

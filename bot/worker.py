@@ -13,7 +13,7 @@ import structlog
 from bot.api import Adapter, End, Gone, Incoming, Unavailable
 from bot.delivery import Delivery, Handler, Say
 from bot.errors import LeaseLost, StoreAway
-from bot.inbox import Inbox, Lease, entry
+from bot.inbox import Inbox, Interrupt, Lease, entry
 from bot.profile import Profile
 from bot.scope import home, shared
 from bot.settings import Settings
@@ -109,7 +109,7 @@ class Worker:
         self._holds: dict[str, _Hold] = {}  # by token
         self._tasks: dict[str, asyncio.Task[None]] = {}  # by token
         self._deliveries: dict[str, Delivery] = {}  # by message key
-        self._stopped_early: deque[str] = deque(maxlen=1000)  # interrupts that overtook their message
+        self._stopped_early: deque[Interrupt] = deque(maxlen=1000)  # those that overtook their message
         self._slot = asyncio.Event()
 
     async def run(self) -> None:
@@ -248,8 +248,9 @@ class Worker:
     async def _run(self, delivery: Delivery, lease: Lease) -> None:
         key = lease.message.key
         self._deliveries[key] = delivery
-        if lease.stopped or key in self._stopped_early:
-            delivery.stopping.set()
+        early = [interrupt for interrupt in self._stopped_early if interrupt.message == key]
+        if lease.stopped or early:
+            delivery.stop(withdrawn=lease.withdrawn or any(interrupt.withdrawn for interrupt in early))
         started = self._clock()
         try:
             await self._handler(delivery)
@@ -302,9 +303,9 @@ class Worker:
         async for interrupt in self._inbox.interrupts():
             delivery = self._deliveries.get(interrupt.message)
             if delivery is None:
-                self._stopped_early.append(interrupt.message)
+                self._stopped_early.append(interrupt)
             else:
-                delivery.stopping.set()
+                delivery.stop(withdrawn=interrupt.withdrawn)
 
     async def _drain(self) -> None:
         tasks = set(self._tasks.values())

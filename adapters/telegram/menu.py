@@ -90,5 +90,6 @@ def _listed(commands: Sequence[MenuEntry], tag: str) -> list[dict[str, Any]]:
         {"command": entry.name, "description": described[:_LONGEST]}
         for entry in commands
         if _NAME.fullmatch(entry.name)
+        and not entry.admin
         and (described := entry.descriptions.get(tag) or entry.descriptions.get("en") or entry.name)
     ][:_MOST]

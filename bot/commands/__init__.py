@@ -105,15 +105,16 @@ class Registry:
         return command is not None and command.urgent
 
     def menu(self) -> list[MenuEntry]:
-        """The commands for the platforms' menus, described in every language; what not everybody has is left out."""
+        """The commands for the platforms' menus, described in every language, those for admins last."""
         return [
             MenuEntry(
                 c.name,
                 {lang: self._say(lang, f"command.help.{c.name}") for lang in self._languages},
                 c.aliases,
+                c.admin,
             )
-            for c in self.commands
-            if not (c.hidden or c.admin)
+            for c in sorted(self.commands, key=lambda c: c.admin)
+            if not c.hidden
         ]
 
     async def _unknown(self, delivery: Delivery, name: str) -> None:

@@ -61,7 +61,7 @@ class Lease:
     """One attempt at the oldest message of a conversation, while it is ours.
 
     `attempt` counts from 1 and is not bounded here. `posts` and `answer` are what earlier attempts put into
-    the journal; `stopped` says that the person asked to stop. `fence` tells this lease from a later one.
+    the journal; `stopped` says that the person asked to stop, `withdrawn` that they deleted the message. `fence` tells this lease from a later one.
     `length` is that of the lane. `joined` says how many messages an earlier attempt answered together, and
     `burst` are those behind `message` that this one answers with it (`Inbox.join`).
     """
@@ -74,6 +74,7 @@ class Lease:
     posts: tuple[str, ...] = ()
     answer: str | None = None
     stopped: bool = False
+    withdrawn: bool = False
     fence: str = field(default="", repr=False)
     length: int = 1
     joined: int = 0
@@ -82,10 +83,11 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Interrupt:
-    """Stop answering `message`, an `Incoming.key`. It may come more than once."""
+    """Stop answering `message`, an `Incoming.key`. It may come more than once. `withdrawn`: its author deleted it."""
 
     conversation: str
     message: str
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,7 @@ def lease(taken: Taken, message: Incoming, length: int, journal: Mapping[str, st
         posts=tuple(sorted(places, key=places.__getitem__)),
         answer=journal.get("answer"),
         stopped="stopped" in journal,
+        withdrawn="withdrawn" in journal,
         fence=taken.fence,
         length=length,
         joined=int(journal.get("joined", 0)),

@@ -12,7 +12,9 @@ for number = 1, #KEYS - 1 do
     redis.call('XCLAIM', ready, group, consumer, 0, token, 'JUSTID')
     table.insert(ours, token)
     if redis.call('HEXISTS', journal, 'stopped') == 1 then
-      redis.call('PUBLISH', ARGV[2], cjson.encode({conversation, redis.call('HGET', journal, 'message')}))
+      local withdrawn = redis.call('HEXISTS', journal, 'withdrawn') == 1
+      local message = redis.call('HGET', journal, 'message')
+      redis.call('PUBLISH', ARGV[2], cjson.encode({conversation, message, withdrawn}))
     end
   end
 end

@@ -27,9 +27,9 @@ for number, entry in ipairs(waiting) do
       redis.call('DEL', journal)
       redis.call('HSET', journal, 'message', head)
     end
-    redis.call('HSET', journal, 'stopped', 1)
+    redis.call('HSET', journal, 'stopped', 1, 'withdrawn', 1)
     redis.call('PEXPIRE', journal, ttl)
-    redis.call('PUBLISH', channel, cjson.encode({conversation, head}))
+    redis.call('PUBLISH', channel, cjson.encode({conversation, head, true}))
     return 'interrupted'
   end
 end

@@ -19,7 +19,9 @@ _LANGUAGE_NAMES = (
     ("zh-Hans", "Simplified Chinese (简体中文)"),
     ("zh-Hant", "Traditional Chinese (繁體中文)"),
 )
+_OWN_NAMES = (("zh-Hans", "简体中文"), ("zh-Hant", "繁體中文"))
 _SOMEBODY = (("en", "somebody"), ("zh-Hans", "一位用户"), ("zh-Hant", "一位使用者"))
+_SEVERAL = (("en", "several people"), ("zh-Hans", "几位用户"), ("zh-Hant", "幾位使用者"))
 _PLACEHOLDER = re.compile(r"\{(language|date|user|platform)\}")
 
 
@@ -87,17 +89,18 @@ class Roles:
         ids = dict.fromkeys(index.labels[label].id for label in labels)
         return list(ids or index.roles)[:3]
 
-    def frame(self, role: Role, *, language: str, user: str, platform: str, date: dt.date) -> str:
+    def frame(self, role: Role, *, language: str, user: str | None, platform: str, date: dt.date) -> str:
         """The system prompt: the role's, in `language` where it has one, with its placeholders filled.
 
-        Braces around anything but language, date, user and platform are plain text. A person chooses their
+        `user` is None where several people talk. Braces around anything but language, date, user and platform are plain text. A person chooses their
         name freely, so it is cut down to one short line.
         """
+        native = dict(_OWN_NAMES) if {language, language.partition("-")[0]} & set(role.prompts) else {}
         values: Mapping[str, str] = {
-            "language": dict(_LANGUAGE_NAMES).get(language, language),
+            "language": native.get(language) or dict(_LANGUAGE_NAMES).get(language, language),
             "date": date.isoformat(),
-            "user": _line(user) or text_in(dict(_SOMEBODY), language),
-            "platform": _line(platform),
+            "user": _line(user or "") or text_in(dict(_SEVERAL if user is None else _SOMEBODY), language),
+            "platform": _line(platform).title(),
         }
         return _PLACEHOLDER.sub(lambda found: values[found[1]], role.prompt(language))
 

@@ -548,3 +548,11 @@ async def test_a_new_post_takes_away_the_earlier_ones_that_would_stand_above_it(
     make: Callable[[], Awaitable[str]] = lambda: wall.post("new", "last")  # noqa: E731
     await Ledger(journal, wall).make(make)
     assert (list(wall.seen.values()), journal.posts) == (["new"], ["p7", "p8", "p1"])
+
+
+def test_a_heading_stays_with_what_it_stands_over() -> None:
+    tail = Tail(f"{'word ' * 30}\n\n## Next\n\n{'more ' * 30}")
+    parts = divide(tail, lambda shown: len(shown) <= 200, limit=200)
+    assert parts is not None
+    assert parts[0].endswith("word")
+    assert parts[1].shown.startswith("## Next\n\nmore")

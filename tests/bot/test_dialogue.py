@@ -260,6 +260,23 @@ async def test_stopping_keeps_what_was_said_and_closes_the_stream(dialogue, wind
     assert [e.turns[-1].content for e in await windows.load("test-ann")] == ["On and on"]
 
 
+async def test_an_answer_whose_question_is_deleted_ends_without_a_word_and_is_not_remembered(dialogue, windows):
+    spoken = asyncio.Event()
+
+    async def endless(request: ChatRequest) -> AsyncIterator[Delta]:
+        yield TextDelta("On and on")
+        spoken.set()
+        await asyncio.Event().wait()
+
+    made, reply = delivery("talk")
+    answering = asyncio.create_task(dialogue(Model(endless))(made))
+    await asyncio.wait_for(spoken.wait(), 5)
+    made.stop(withdrawn=True)
+    await asyncio.wait_for(answering, 5)
+    assert (reply.notices, reply.parts[-1]) == ([], End())
+    assert await windows.load("test-ann") == []
+
+
 async def test_stopping_before_the_first_word_leaves_nothing_behind(dialogue, windows):
     async def silent(request: ChatRequest) -> AsyncIterator[Delta]:
         await asyncio.Event().wait()

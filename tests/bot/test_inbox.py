@@ -459,8 +459,12 @@ async def test_a_message_that_is_taken_back_is_stopped_under_way_and_never_begun
     assert await inbox.withdraw("c", message("2").key) == "unknown"
     assert heard.empty()
     assert await inbox.withdraw("c", message("1").key) == "interrupted"
-    assert await asyncio.wait_for(heard.get(), BOUND) == Interrupt("c", message("1").key)
-    await inbox.done(lease)
+    assert await asyncio.wait_for(heard.get(), BOUND) == Interrupt("c", message("1").key, withdrawn=True)
+    assert await inbox.renew([lease]) == {lease.token}
+    assert await asyncio.wait_for(heard.get(), BOUND) == Interrupt("c", message("1").key, withdrawn=True)
+    (again,) = await inbox.adopt("b", count=1, idle=0)
+    assert (again.stopped, again.withdrawn) == (True, True)
+    await inbox.done(again)
     following = await one(inbox)
     assert (following.message.id, following.stopped) == ("3", False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def own(tmp_path: Path, text: str) -> Roles:
     return Roles.load(file)
 
 
-def framed(roles: Roles, role_id: str, *, language: str = "en", user: str = "Ann") -> str:
+def framed(roles: Roles, role_id: str, *, language: str = "en", user: str | None = "Ann") -> str:
     role = roles.get(role_id)
     assert role is not None
     return roles.frame(role, language=language, user=user, platform="telegram", date=DAY)
@@ -121,8 +122,11 @@ def test_the_guides_example_is_a_file_of_roles(tmp_path: Path) -> None:
 
 def test_the_prompt_says_who_where_when_and_in_which_language(roles: Roles) -> None:
     prompt = framed(roles, FIRST)
-    assert all(part in prompt for part in ("Ann", "telegram", "2026-03-01", "English"))
-    assert "繁體中文" in framed(roles, FIRST, language="zh-Hant")
+    assert all(part in prompt for part in ("Ann", "Telegram", "2026-03-01", "English"))
+    assert "several people" in framed(roles, FIRST, user=None)
+    assert "時用繁體中文。" in framed(roles, FIRST, language="zh-Hant")
+    foreign = Roles([replace(roles.all()[0], id="x", prompts={"en": "Speak {language}."})])
+    assert framed(foreign, "x", language="zh-Hant") == "Speak Traditional Chinese (繁體中文)."
 
 
 def test_a_language_without_a_prompt_gets_the_english_one_and_is_named_in_it(roles: Roles) -> None:

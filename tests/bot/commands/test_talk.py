@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
-from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -13,7 +11,7 @@ from redis.asyncio import Redis
 from bot.api import Choices, Media, Notice
 from bot.commands import Command, Registry
 from bot.commands.settings import PARAMETERS
-from bot.errors import EmptyAnswer, MessageTooLong, NothingToAnswer
+from bot.errors import EmptyAnswer
 from bot.profile import Profile
 from tests.bot.commands.house import ADMIN, GROUP, PRIVATE, House
 from tests.bot.doubles import Collected, Held, catalogue, delivery
@@ -67,7 +65,11 @@ async def test_admin_and_hidden_commands_exist_for_those_who_may_use_them(house:
     assert (await say("/nwe")).notices == ["command.unknown"]
     assert (await say("/id", place=GROUP)).notices == ["command.private_only"]
     assert (await say("/role")).notices == ["command.group_only"]
-    assert [entry.name for entry in registry.menu()] == ["id", "role"]
+    assert [(entry.name, entry.admin) for entry in registry.menu()] == [
+        ("id", False),
+        ("role", False),
+        ("stop", True),
+    ]
 
 
 def test_a_name_stands_for_one_command_only(house: House):
@@ -82,7 +84,7 @@ def test_a_name_stands_for_one_command_only(house: House):
 async def test_every_command_has_a_chinese_name_in_both_scripts_or_one_that_is_both(house: House):
     for command in house.registry.commands:
         chinese = [name for name in command.aliases if not name.isascii()]
-        assert chinese, command.name
+        assert chinese or command.hidden, command.name
 
 
 # --- the dialogue -------------------------------------------------------------------------------------------
@@ -122,6 +124,7 @@ async def test_the_dialogue_can_be_had_as_a_file(house: House):
     (document,) = (await house.say("/export JSON")).parts
     assert isinstance(markdown, Media)
     assert isinstance(document, Media)
+    assert (markdown.name, document.name) == ("dialogue-2023-11-14.md", "dialogue-2023-11-14.json")
     assert (markdown.kind, markdown.mime, document.mime) == ("file", "text/markdown", "application/json")
     assert "What is *this*?" in markdown.data.decode()
     assert markdown.caption == "Our dialogue: one question and its answer."
@@ -208,6 +211,7 @@ async def test_there_is_a_bound_on_sessions(house: House):
         ("温度：１.５", Profile(temperature=1.5)),
         ("TOP_P .5", Profile(top_p=0.5)),
         ("max_tokens 500", Profile(max_tokens=500)),
+        ("max_tokens 1,500", Profile(max_tokens=1500)),
         ("presence -2", Profile(presence_penalty=-2)),
         ("frequency_penalty +1", Profile(frequency_penalty=1)),
         ('stop END "two words" \\n', Profile(stop=("END", "two words", "n"))),
@@ -403,72 +407,3 @@ async def test_in_a_shared_dialogue_its_words_are_forgotten_and_the_groups_choic
     assert (await shared.profile(place=GROUP)).temperature == 1
     await shared.say("what did I say?", place=GROUP)
     assert len(shared.server.asked()) == 1
-
-
-# --- anything at all ----------------------------------------------------------------------------------------
-
-PIECES = (
-    *(
-        "new",
-        "delete",
-        "name",
-        "default",
-        "yes",
-        "no",
-        "json",
-        "list",
-        "edit",
-        "share",
-        "use",
-        "reset",
-        "auto",
-    ),
-    *(
-        "temperature",
-        "top_p",
-        "stop",
-        "max_tokens",
-        "0.5",
-        "-1",
-        "1e400",
-        "nan",
-        "９",
-        "99999999999999999999",
-    ),
-    *("chef", "Pirate: You are one.", "big-model", "Main", "zh-Hans", "en", "ffff-00000000", "2"),
-    *(
-        "\u202e",
-        "\u200b",
-        "\x00",
-        "\ud800",
-        "\n",
-        "\u2028",
-        " ",
-        "'",
-        '"',
-        "\\",
-        "<b>",
-        "*",
-        "`",
-        "[",
-        "{}",
-        "%s",
-    ),
-    *("😀" * 50, "x" * 5000, "=", ":", "：", "/", "@bot", "#1f", "../..", "null", "{ref}", "角色", "会话 1"),
-)
-
-
-async def test_ten_thousand_random_commands_are_answered_without_one_fault(house: House):
-    chance = random.Random(7)  # noqa: S311 - a schedule, not a secret
-    names = [n for c in house.registry.commands for n in (c.name, *c.aliases)] + [
-        "nonsense",
-        "rôle",
-        "SET",
-        "x" * 33,
-    ]
-    places = (PRIVATE, GROUP, replace(GROUP, thread="7", discussion=True))
-    for _ in range(10_000):
-        pieces = (chance.choice(PIECES) for _ in range(chance.choice((0, 0, 1, 1, 2, 3))))
-        text = f"/{chance.choice(names)}{chance.choice(('', ' ', '@bot ', '  '))}{' '.join(pieces)}"
-        with suppress(MessageTooLong, NothingToAnswer):  # said in plain words by the report
-            await house.say(text, chance.choice(("ann", "bob", ADMIN)), chance.choice(places))
