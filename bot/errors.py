@@ -13,7 +13,25 @@
     │   ├── KeyRejected            401, 403: the operator's key is wrong
     │   ├── QuotaExhausted         the operator's account is out of credit
     │   ├── ModelUnknown           the server has no such model
-    │   └── WrongAddress           the base URL is not an OpenAI-style API (HTML, redirect, 404)
+    │   ├── Incapable              no configured model or server can do this kind of thing
+    │   │   ├── NoVision           the model takes no pictures
+    │   │   ├── NoImages           none draws
+    │   │   ├── NoTranscription    none hears
+    │   │   ├── NoSubtitles        the one that hears gives no times
+    │   │   └── NoSpeech           none speaks
+    │   ├── WrongAddress           the base URL is not an OpenAI-style API (HTML, redirect, 404)
+    │   └── Indigestible           what was sent cannot be used
+    │       ├── TooLarge           more bytes than we take
+    │       ├── TooManyPixels      a picture of an absurd size
+    │       ├── TooMuch            it unpacks to more, or takes longer to read, than we allow
+    │       ├── TooLong            a recording beyond the bound
+    │       ├── Silent             a recording in which nothing can be heard
+    │       ├── Wordless           a document without a word that can be read
+    │       ├── Encrypted          a password protects it
+    │       ├── Unreadable         damaged, or not what it says it is
+    │       ├── Unsupported        a kind that we do not read
+    │       ├── ForbiddenAddress   a link that leads into a private network
+    │       └── NotFetched         what a link leads to does not come
     ├── EndpointBusy               429 or overload, still after the retries; may know for how long
     ├── Unreachable                refused, unresolvable, or no TLS
     ├── TimedOut                   connected, but no first word in time
@@ -113,10 +131,118 @@ class ModelUnknown(Refused):
     user_key = "error.model_unknown"
 
 
+class Incapable(Refused):
+    """No configured model or server can do this kind of thing; for an hour it is not asked again."""
+
+    user_key = "error.incapable"
+
+
+class NoVision(Incapable):
+    """The model takes no pictures."""
+
+    user_key = "error.no_vision"
+
+
+class NoImages(Incapable):
+    """No model draws or changes pictures."""
+
+    user_key = "error.no_images"
+
+
+class NoTranscription(Incapable):
+    """No model turns speech into text."""
+
+    user_key = "error.no_transcription"
+
+
+class NoSubtitles(Incapable):
+    """The model that turns speech into text does not say when each word was spoken."""
+
+    user_key = "error.no_subtitles"
+
+
+class NoSpeech(Incapable):
+    """No model turns text into speech."""
+
+    user_key = "error.no_speech"
+
+
 class WrongAddress(Refused):
     """The base URL does not lead to an OpenAI-style API."""
 
     user_key = "error.wrong_address"
+
+
+class Indigestible(Refused):
+    """What was sent cannot be used; it is for the person to send something else."""
+
+    user_key = "error.indigestible"
+
+
+class TooLarge(Indigestible):
+    """More bytes than we take. Values: `limit`, in megabytes."""
+
+    user_key = "error.too_large"
+
+
+class TooManyPixels(Indigestible):
+    """A picture of an absurd size. Values: `limit`, in millions of pixels."""
+
+    user_key = "error.too_many_pixels"
+
+
+class TooMuch(Indigestible):
+    """It unpacks to more, or takes longer to read, than we allow."""
+
+    user_key = "error.too_much"
+
+
+class TooLong(Indigestible):
+    """A recording beyond the bound. Values: `limit`, in minutes."""
+
+    user_key = "error.too_long"
+
+
+class Silent(Indigestible):
+    """A recording in which nothing can be heard."""
+
+    user_key = "error.silent"
+
+
+class Wordless(Indigestible):
+    """A document without a word that can be read, such as scanned pages."""
+
+    user_key = "error.wordless"
+
+
+class Encrypted(Indigestible):
+    """A password protects it."""
+
+    user_key = "error.encrypted"
+
+
+class Unreadable(Indigestible):
+    """Damaged, or not what it says it is. Values: `kind`, such as `PDF`."""
+
+    user_key = "error.unreadable"
+
+
+class Unsupported(Indigestible):
+    """A kind that we do not read. Values: `kind`, such as `EPUB`."""
+
+    user_key = "error.unsupported"
+
+
+class ForbiddenAddress(Indigestible):
+    """A link that leads into a private network, or is no web address."""
+
+    user_key = "error.forbidden_address"
+
+
+class NotFetched(Indigestible):
+    """What a link leads to does not come: no connection, no answer in time, or an error."""
+
+    user_key = "error.not_fetched"
 
 
 class EndpointBusy(ParleyError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import random as randomness
 import time
 from collections import OrderedDict
@@ -11,50 +10,44 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 
 import structlog
 
 from bot.api import Finding
-from bot.endpoints.chat import ChatEndpoint, ChatRequest, Delta
+from bot.endpoints.audio import Script, Transcript, Voiced
+from bot.endpoints.capabilities import Capabilities
+from bot.endpoints.chat import ChatEndpoint, ChatRequest, Delta, Message, TextDelta
+from bot.endpoints.checking import Look, examine
 from bot.endpoints.client import Client
-from bot.endpoints.models import Catalogue, Listings, Model, list_models
-from bot.endpoints.settings import Candidate, EndpointSettings, Server
+from bot.endpoints.images import Drawn, Fetch, Source, Wish
+from bot.endpoints.models import Catalogue, Listings, Model
+from bot.endpoints.patience import PATIENCE, TRIES, Patience
+from bot.endpoints.settings import Candidate, Capability, EndpointSettings, Server
 from bot.errors import (
     ContextTooLong,
-    EmptyAnswer,
-    EndpointBusy,
     Filtered,
     Interrupted,
-    KeyRejected,
     ParleyError,
-    QuotaExhausted,
-    ServerFailed,
     SettingsError,
-    Unreachable,
-    WrongAddress,
 )
+
+__all__ = ["PATIENCE", "TRIES", "UNKNOWN_WINDOW", "Router"]
 
 UNKNOWN_WINDOW = 8192
 """Tokens that a model is taken to have where neither its server nor its name tells."""
 
-TRIES = 3
-"""How often one candidate is asked."""
-
-PATIENCE = 20.0
-"""Seconds after which a candidate is not asked again, waiting and asking taken together."""
-
-_QUOTA_REST = 300.0  # seconds for which an account without credit is left alone
 _LEARNED_LIFE = 3600.0  # a window may have been that of a fallback
 _LEARNED = 256
-_SHUTDOWN_SOON = 60  # days
 
 _log = structlog.get_logger(__name__)
 
 
 class Router:
-    """Serves chat requests from the configured candidates.
+    """Serves requests from the configured servers.
 
-    `clock` counts seconds from anywhere, `sleep` waits, `random` gives a number from 0 to 1.
+    `fetch` gets the pictures that a server answers with by address. `clock` counts seconds from anywhere, `sleep`
+    waits, `random` gives a number from 0 to 1.
     Raises `SettingsError` where a fallback names a server that is not configured.
     """
 
@@ -69,16 +62,30 @@ class Router:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         random: Callable[[], float] = randomness.random,
         today: Callable[[], date] = lambda: datetime.now(UTC).date(),
+        fetch: Fetch | None = None,
     ) -> None:
         self._settings = settings
         self._candidates = settings.chat_candidates(environment)
         self._client = client or Client()
         self._catalogue = catalogue or Catalogue()
-        self._clock, self._sleep, self._random, self._today = clock, sleep, random, today
-        servers = dict.fromkeys(candidate.server for candidate in self._candidates)
-        self._chats = {server: ChatEndpoint(self._client, server, self._catalogue) for server in servers}
-        self._resting: dict[Server, float] = {}
+        self._clock, self._today = clock, today
+        self._patience = Patience(clock, sleep, random)
+        self._vision = settings.vision_candidate()
+        servers = dict.fromkeys(c.server for c in (*self._candidates, *filter(None, [self._vision])))
+        self._chats = {
+            server: ChatEndpoint(self._client, server, self._catalogue, clock) for server in servers
+        }
         self._listings = Listings(self._client, clock)
+        self._capabilities = Capabilities(
+            settings,
+            self._client,
+            self._catalogue,
+            self._listings,
+            self._patience,
+            clock=clock,
+            chat=self._told,
+            fetch=fetch,
+        )
         self._learned: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[Delta]:
@@ -86,11 +93,12 @@ class Router:
 
         Before the first `TextDelta` a failing candidate is asked again, then the next one. Raises
         `ContextTooLong` and `Filtered` of whoever said so, otherwise the first candidate's error; after the
-        first `TextDelta` `Interrupted`.
+        first `TextDelta` `Interrupted`. A request with pictures goes to the model for vision first, where there is
+        one; `NoVision` where nobody can see those of the question.
         """
         request = self._completed(request)
         first: ParleyError | None = None
-        candidates = self._order(request.model)
+        candidates = self.candidates(request.model, pictured=request.pictured)
         for number, candidate in enumerate(candidates, 1):
             try:
                 async with aclosing(self._persist(candidate, request)) as deltas:
@@ -113,9 +121,101 @@ class Router:
         assert first is not None  # noqa: S101 - there is always a candidate
         raise first
 
-    def candidates(self, model: str) -> list[Candidate]:
-        """Who may answer a request for `model`, in the order in which they are asked."""
-        return self._order(model)
+    def candidates(self, model: str, *, pictured: bool = False) -> list[Candidate]:
+        """Who may answer a request for `model`, with pictures or without, in the order in which they are asked."""
+        order = self._order(model)
+        return [self._vision, *order] if pictured and self._vision is not None else order
+
+    def can(self, capability: Capability) -> bool:
+        """Whether a capability is set up, and not known to be missing: for an hour after a server said so.
+
+        A server is not asked for this, so that it may turn out otherwise; `Incapable` is raised then.
+        """
+        if capability != "vision":
+            return self._capabilities.can(capability)
+        candidate = self._vision or self._candidates[0]
+        model = candidate.model or self._catalogue.chat_model(candidate.server.host)
+        return not self._chats[candidate.server].blind(model)
+
+    def image(
+        self,
+        prompt: str,
+        *,
+        size: str = "",
+        quality: str = "",
+        n: int = 1,
+        background: str = "",
+        model: str = "",
+        partials: int = 0,
+    ) -> AsyncGenerator[Drawn]:
+        """Draw: up to `partials` (3) unfinished pictures on the way, then `Finished` with `n` (1 to 10).
+
+        What is empty is as configured; each picture and each unfinished one may cost. Only what was surely not begun
+        is asked for again. Raises `NoImages`, `Filtered`, the errors of chat; after an unfinished picture only
+        `Interrupted`.
+        """
+        wish = Wish(prompt, size, quality, n, background, partials)
+        return self._capabilities.image(wish, model)
+
+    def edit(
+        self,
+        images: Sequence[Source],
+        prompt: str,
+        *,
+        mask: Source | None = None,
+        size: str = "",
+        quality: str = "",
+        n: int = 1,
+        background: str = "",
+        model: str = "",
+        partials: int = 0,
+    ) -> AsyncGenerator[Drawn]:
+        """Change up to 16 pictures (PNG, JPEG, WebP) as `prompt` says; without one, a variation. Else as `image`."""
+        wish = Wish(prompt, size, quality, n, background, partials)
+        return self._capabilities.edit(images, wish, mask=mask, model=model)
+
+    async def transcribe(
+        self,
+        data: bytes,
+        mime: str,
+        name: str = "",
+        *,
+        language: str = "",
+        prompt: str = "",
+        form: Script = "text",
+    ) -> Transcript:
+        """What is said in a recording of at most 25 MB.
+
+        Raises `NoTranscription`, `NoSubtitles`, and the errors of chat.
+        """
+        return await self._capabilities.transcribe(
+            data, mime, name, language=language, prompt=prompt, form=form
+        )
+
+    async def translate(
+        self, data: bytes, mime: str, name: str = "", *, prompt: str = "", form: Script = "text"
+    ) -> Transcript:
+        """What is said in a recording, in English: by an endpoint for it or, without one, in two steps."""
+        return await self._capabilities.translate(data, mime, name, prompt=prompt, form=form)
+
+    def speak(
+        self,
+        text: str,
+        *,
+        voice: str = "",
+        form: Voiced = "opus",
+        speed: float = 1.0,
+        instructions: str = "",
+        model: str = "",
+    ) -> AsyncGenerator[bytes]:
+        """Speak at most 4,096 characters (see `audio.sentences`): one recording, piece by piece.
+
+        It may come in another form than asked for. Raises `NoSpeech`, the errors of chat, and after the first piece
+        only `Interrupted`.
+        """
+        return self._capabilities.speak(
+            text, voice=voice, form=form, speed=speed, instructions=instructions, model=model
+        )
 
     async def models(self) -> list[Model]:
         """The chat server's models; the configured ones where it lists none. Kept for ten minutes."""
@@ -136,9 +236,9 @@ class Router:
 
         At most what a refusal taught within the last hour. Never raises.
         """
-        listed = next(
-            (m.window for m in await self._listings.get_any(self._order(model)[0].server) if m.id == model), 0
-        )
+        seer = self._vision if self._vision is not None and self._vision.model == model else None
+        server = (seer or self._order(model)[0]).server
+        listed = next((m.window for m in await self._listings.get_any(server) if m.id == model), 0)
         window = listed or self._catalogue.window(model) or UNKNOWN_WINDOW
         learned, until = self._learned.get(model, (window, 0.0))
         return min(window, learned) if self._clock() < until else window
@@ -152,12 +252,23 @@ class Router:
             self._learned.popitem(last=False)
 
     async def check(self) -> list[Finding]:
-        """Whether each candidate's server answers, takes the key and has the model."""
+        """Whether the server of each candidate and capability answers, takes the key and has the model."""
+
+        def chat(server: Server, listed: Sequence[Model]) -> str:
+            return self._catalogue.chat_model(server.host) or self._first(listed)
+
+        looks = [
+            Look(c, "CHAT_FALLBACKS" if number else "CHAT_MODEL", partial(chat, c.server))
+            for number, c in enumerate(self._candidates)
+        ]
+        for capability, variable in self._settings.configured().items():
+            server = self._settings.server(capability)
+            makes = partial(self._capabilities.pick, capability, server)
+            pick = partial(chat, server) if capability == "vision" else makes
+            looks.append(Look(Candidate(server, self._settings.model(capability)), variable, pick))
         findings: dict[Finding, None] = {}  # each once: several candidates may be at one server
-        for number, candidate in enumerate(self._candidates):
-            findings |= dict.fromkeys(
-                await self._check(candidate, "CHAT_FALLBACKS" if number else "CHAT_MODEL")
-            )
+        for look in looks:
+            findings |= dict.fromkeys(await examine(self._client, look, self._today()))
         return list(findings)
 
     async def close(self) -> None:
@@ -191,89 +302,28 @@ class Router:
             return known
         found = self._first(await self._listings.get(server))
         if not found:
-            raise SettingsError(f"CHAT_MODEL is not set, and {server.host} lists no chat model")
+            variable = "VISION_MODEL" if candidate is self._vision else "CHAT_MODEL"
+            raise SettingsError(f"{variable} is not set, and {server.host} lists no chat model")
         return found
 
-    async def _persist(self, candidate: Candidate, request: ChatRequest) -> AsyncGenerator[Delta]:
+    def _persist(self, candidate: Candidate, request: ChatRequest) -> AsyncGenerator[Delta]:
         """Ask one candidate until it answers, patience ends, or asking again cannot help."""
-        server = candidate.server
-        if self._clock() < self._resting.get(server, float("-inf")):
-            raise QuotaExhausted(f"{server.host}: the account was out of credit a moment ago")
-        began = self._clock()
-        tries = 0
-        while True:
-            tries += 1
-            try:
-                model = await self._model(candidate)
-                async with aclosing(self._chats[server].ask(request, model)) as deltas:
-                    async for delta in deltas:
-                        yield delta
-                return
-            except QuotaExhausted:
-                self._resting[server] = self._clock() + _QUOTA_REST
-                raise
-            except (EndpointBusy, ServerFailed, Unreachable, EmptyAnswer) as error:
-                wait = self._wait(error, tries)
-                if wait is None or self._clock() - began + wait > PATIENCE:
-                    raise
-                _log.info("retry", host=server.host, tries=tries, wait=round(wait, 2), reason=str(error))
-            await self._sleep(wait)
 
-    def _wait(self, error: ParleyError, tries: int) -> float | None:
-        """Seconds to wait before asking again: as the server says, else full jitter; None for not at all."""
-        if tries >= (2 if isinstance(error, EmptyAnswer) else TRIES) or error.values.get("final"):
-            return None
-        if isinstance(error, EndpointBusy) and error.retry_after > 0:
-            return error.retry_after
-        return self._random() * min(8.0, 0.5 * 2.0**tries)
+        async def start() -> AsyncGenerator[Delta]:
+            model = await self._model(candidate)
+            async with aclosing(self._chats[candidate.server].ask(request, model)) as deltas:
+                async for delta in deltas:
+                    yield delta
 
-    # --- checking ------------------------------------------------------------------------------------------
+        return self._patience.ask(candidate.server, start)
 
-    async def _check(self, candidate: Candidate, variable: str) -> list[Finding]:
-        server = candidate.server
-        where = f"{server.variable}_BASE_URL"
-        try:
-            listed = await list_models(self._client, server)
-        except ParleyError as error:
-            return [_fault(error, candidate)]
-        found = [Finding(where, True, f"{server.base_url} answers and takes the key")]
-        model = candidate.model or self._catalogue.chat_model(server.host) or self._first(listed)
-        if not model:
-            detail = f"not set, and {server.host} lists no chat model"
-            return [*found, Finding(variable, False, detail, f"set {variable}")]
-        return [*found, self._check_model(model, listed, variable)]
+    async def _told(self, instruction: str, text: str) -> AsyncGenerator[str]:
+        """What a chat model answers to a text under an instruction."""
+        request = ChatRequest((Message("system", instruction), Message("user", text)))
+        async with aclosing(self.chat(request)) as deltas:
+            async for delta in deltas:
+                if isinstance(delta, TextDelta):
+                    yield delta.text
 
     def _first(self, listed: Sequence[Model]) -> str:
         return next((model.id for model in listed if self._catalogue.chats(model.id)), "")
-
-    def _check_model(self, model: str, listed: list[Model], variable: str) -> Finding:
-        known = next((m for m in listed if m.id == model), None)
-        if known is None:
-            near = ", ".join(difflib.get_close_matches(model, [m.id for m in listed], 3))
-            remedy = f"did you mean {near}?" if near else "choose one that the server lists"
-            return Finding(variable, False, f"{model} is not among the server's models", remedy)
-        try:
-            days = (date.fromisoformat(known.shutdown[:10]) - self._today()).days if known.shutdown else None
-        except ValueError:
-            days = None
-        if days is not None and days <= _SHUTDOWN_SOON:
-            remedy = "choose its successor"
-            return Finding(variable, False, f"{model} will be shut down on {known.shutdown[:10]}", remedy)
-        return Finding(variable, True, f"{model} is there")
-
-
-def _fault(error: ParleyError, candidate: Candidate) -> Finding:
-    """What is said of a server that does not list its models."""
-    server = candidate.server
-    where, key = f"{server.variable}_BASE_URL", f"{server.variable}_API_KEY"
-    match error:
-        case KeyRejected():
-            return Finding(key, False, str(error), "set the key that the provider gave you")
-        case QuotaExhausted():
-            return Finding(key, False, str(error), "add credit at the provider")
-        case WrongAddress() if candidate.model and " 404" in str(error):  # Z.ai, for one, lists none
-            return Finding(where, True, f"{server.base_url} answers, but lists no models")
-        case WrongAddress():
-            return Finding(where, False, str(error), "write the address up to /v1, as the provider gives it")
-        case _:
-            return Finding(where, False, str(error), "is the server running, and the address right?")

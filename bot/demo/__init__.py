@@ -19,11 +19,18 @@ _GRACE = 1.0  # seconds that running answers get on a stop
 
 
 class Demo:
-    """The demo endpoint on a free port of the loopback, in this process. `pace`: words a second; 0 does not wait."""
+    """The demo endpoint on a free port of the loopback, in this process. The parameters are `app`'s."""
 
-    def __init__(self, *, pace: float = 32.0, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        *,
+        pace: float = 32.0,
+        clock: Callable[[], float] = time.time,
+        synthesiser: str | None = None,
+        recogniser: bool | None = None,
+    ) -> None:
         config = uvicorn.Config(
-            app(pace=pace, clock=clock),
+            app(pace=pace, clock=clock, synthesiser=synthesiser, recogniser=recogniser),
             ws="none",
             lifespan="off",
             log_config=None,

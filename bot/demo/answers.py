@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot.demo.arithmetic import calculate, shown
+from bot.demo.pictures import Sight
 from bot.demo.words import CODE, WORDS
 
 MOST = 200
@@ -24,7 +25,8 @@ _PIECE = re.compile(r"[\u3000-\u9fff\uff00-\uffef]{1,2}\s*|[^\s\u3000-\u9fff\uff
 class Talk:
     """What the demo was sent: the role, the earlier messages of the person, the last one, and how it began.
 
-    `first`: no answer was given before; `more`: something other than text came along.
+    `first`: no answer was given before; `more`: something other than text came along; `seen`: the pictures of the
+    last message.
     """
 
     role: str
@@ -32,6 +34,7 @@ class Talk:
     said: str
     first: bool
     more: bool = False
+    seen: Sequence[Sight] = ()
 
     @property
     def language(self) -> str:
@@ -114,6 +117,18 @@ _SAMPLES = (
     ("list", _pattern(r"\blist\b|列表|清单")),
     ("long", _pattern(r"\blong\b|长文|长一点|很长")),
 )
+
+
+def _look(talk: Talk, said: str) -> str | None:
+    if not talk.seen:
+        return None
+    told = []
+    for sight in talk.seen:
+        colours = talk.say("and").join(talk.say(f"colour {name}") for name in sight.colours)
+        told.append(
+            talk.say("seen", width=sight.width, height=sight.height, colours=colours or talk.say("many"))
+        )
+    return "\n\n".join([*told, talk.say("not seen")])
 
 
 def _repeat(talk: Talk, said: str) -> str | None:
@@ -205,6 +220,7 @@ def _reflect(talk: Talk, said: str) -> str:
 
 
 _RULES: tuple[_Rule, ...] = (
+    _look,
     _repeat,
     _recall,
     _count,

@@ -18,13 +18,30 @@ _ENGLISH = {
         "- `what did I say first?` – what the model is sent\n"
         "- `who are you?` – the role\n"
         "- `table`, `code`, `list`, `markdown`, `long` – how answers look\n"
-        "- `2+2*3`, `repeat good morning`"
+        "- `2+2*3`, `repeat good morning`\n"
+        "- a picture, a voice message, `/image a lighthouse at night`"
     ),
     "hello": "Hello! I am only the demo, but I am glad that your message arrived.",
     "thanks": "You are welcome.",
     "bye": "Goodbye! I remember this dialogue until you clear it or it gets old.",
     "reflect": "I read your message ({words} words):\n\n{quote}\n\nA language model would answer it. ",
     "picture": "Something other than text came with your message. A model with eyes and ears would describe it. ",
+    "seen": "I see a picture of {width} × {height} pixels; its main colours: {colours}.",
+    "not seen": "What it shows I cannot tell, because I am only the demo. A model with eyes would.",
+    "and": ", ",
+    "many": "many",
+    "colour black": "black",
+    "colour grey": "grey",
+    "colour white": "white",
+    "colour red": "red",
+    "colour orange": "orange",
+    "colour yellow": "yellow",
+    "colour green": "green",
+    "colour turquoise": "turquoise",
+    "colour blue": "blue",
+    "colour purple": "purple",
+    "colour pink": "pink",
+    "colour brown": "brown",
     "empty": "I see no words in your message. ",
     "nothing before": (
         "Nothing: this is the first message of our dialogue, or you have cleared what came before it."
@@ -82,13 +99,30 @@ _CHINESE = {
         "- `我最先说了什么？`：看看模型收到了什么\n"
         "- `你是谁？`：当前的角色\n"
         "- `表格`、`代码`、`列表`、`markdown`、`长文`：看看回答的样子\n"
-        "- `2+2*3`、`重复 早上好`"
+        "- `2+2*3`、`重复 早上好`\n"
+        "- 一张图片、一条语音消息、`/image 夜晚的灯塔`"
     ),
     "hello": "您好！我只是演示程序，不过很高兴收到您的消息。",
     "thanks": "不客气。",
     "bye": "再见！在您清除之前，或者过期之前，我会记得这段对话。",
     "reflect": "我收到了您的消息（{words} 个字或词）：\n\n{quote}\n\n真正的语言模型会回答它。",
     "picture": "您的消息里有文字以外的内容。能看能听的模型会描述它。",
+    "seen": "我看到一张 {width} × {height} 像素的图片，主要颜色：{colours}。",
+    "not seen": "图片上是什么我说不出来，因为我只是演示程序。能看图的模型可以。",
+    "and": "、",
+    "many": "多种颜色",
+    "colour black": "黑色",
+    "colour grey": "灰色",
+    "colour white": "白色",
+    "colour red": "红色",
+    "colour orange": "橙色",
+    "colour yellow": "黄色",
+    "colour green": "绿色",
+    "colour turquoise": "青色",
+    "colour blue": "蓝色",
+    "colour purple": "紫色",
+    "colour pink": "粉色",
+    "colour brown": "棕色",
     "empty": "您的消息里没有文字。",
     "nothing before": "没有：这是我们对话的第一条消息，或者您已经清除了之前的内容。",
     "said first": "在我收到的之前 {count} 条消息里，您最先说的是：\n\n{quote}",

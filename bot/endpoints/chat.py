@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -18,7 +20,7 @@ from bot.endpoints.report import redaction
 from bot.endpoints.request import ChatRequest, ImagePart, Message, Quirks, TextPart, adapt, compose
 from bot.endpoints.settings import Server
 from bot.endpoints.sse import Decoder, Event, EventTooLong
-from bot.errors import Interrupted, ParleyError, ServerFailed, TimedOut, WrongAddress
+from bot.errors import Interrupted, NoVision, ParleyError, ServerFailed, TimedOut, WrongAddress
 
 __all__ = [
     "ChatEndpoint",
@@ -33,15 +35,27 @@ __all__ = [
 ]
 
 _REMEMBERED = 256  # models of one server
+_BLIND_LIFE = 3600.0  # seconds for which a model is not shown pictures again
 _BULK = 16 * 1024  # bytes of a piece behind which the next one need not be waited for
 
 _log = structlog.get_logger(__name__)
 
 
 class ChatEndpoint:
-    """Chat at one server. It remembers what each model refused, so that this is asked for only once."""
+    """Chat at one server. It remembers what each model refused, so that this is asked for only once.
 
-    def __init__(self, client: Client, server: Server, catalogue: Catalogue) -> None:
+    That a model takes no pictures it remembers for an hour; `clock` counts seconds from anywhere.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        server: Server,
+        catalogue: Catalogue,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._blind: dict[str, float] = {}  # among the models in `_quirks`
         self._client = client
         self._server = server
         self._limit_field = catalogue.limit_field(server.host)
@@ -52,10 +66,13 @@ class ChatEndpoint:
         """The answer of `model`, piece by piece, `Finish` last; closing the generator closes the connection.
 
         Nothing is retried, except that what the model refuses is left out. Raises, before the first
-        `TextDelta`, the errors of `Client.request`, `EmptyAnswer` and `Filtered`; after it, only `Interrupted`.
+        `TextDelta`, the errors of `Client.request`, `EmptyAnswer`, `Filtered`, and `NoVision` where the question
+        has a picture that the model cannot see; after it, only `Interrupted`. Older pictures are left out.
         """
         while True:
-            quirks = self._quirks.get(model) or Quirks(limit_field=self._limit_field)
+            quirks = self._known(model)
+            if quirks.no_images and request.asks_to_look:
+                raise NoVision(f"{self._server.host}: {model} takes no pictures")
             body = compose(request, model, quirks)
             try:
                 async with aclosing(self._stream(body, model)) as deltas:
@@ -69,11 +86,23 @@ class ChatEndpoint:
                 _log.warning("request adapted", host=self._server.host, model=model, reason=str(refused))
                 self._remember(model, adapted)
 
+    def blind(self, model: str) -> bool:
+        """Whether the model refused a picture within the last hour."""
+        return self._known(model).no_images
+
+    def _known(self, model: str) -> Quirks:
+        quirks = self._quirks.get(model) or Quirks(limit_field=self._limit_field)
+        blind = self._clock() < self._blind.get(model, float("-inf"))
+        return replace(quirks, no_images=blind) if quirks.no_images != blind else quirks
+
     def _remember(self, model: str, quirks: Quirks) -> None:
+        if quirks.no_images and not self._known(model).no_images:
+            self._blind[model] = self._clock() + _BLIND_LIFE
         self._quirks[model] = quirks
         self._quirks.move_to_end(model)
         if len(self._quirks) > _REMEMBERED:
-            self._quirks.popitem(last=False)
+            forgotten, _ = self._quirks.popitem(last=False)
+            self._blind.pop(forgotten, None)
 
     async def _stream(self, body: dict[str, Any], model: str) -> AsyncGenerator[Delta]:
         reader = AnswerReader(self._server.host, model, self._hide)

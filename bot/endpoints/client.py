@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
 import time
@@ -10,6 +11,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any
 from urllib.request import getproxies
 
@@ -22,6 +24,7 @@ from bot.endpoints.settings import Server
 from bot.errors import ParleyError, ServerFailed, TimedOut, Unreachable, WrongAddress
 
 _ERROR_LIMIT = 64 * 1024  # bytes of an error's body
+_PIECE = 256 * 1024  # bytes that are sent in one write
 DOCUMENT_LIMIT = 16 * 1024 * 1024
 """Bytes of a reply that is one JSON document."""
 
@@ -43,13 +46,55 @@ class Timeouts:
     sip: float = 0.05
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file in a form: the field that it stands in, its name with the right ending, its type and its bytes."""
+
+    field: str
+    name: str
+    mime: str
+    data: bytes = dataclass_field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A body of the type multipart/form-data (RFC 7578): `fields` are names and texts, in order."""
+
+    fields: tuple[tuple[str, str], ...]
+    files: tuple[Upload, ...] = ()
+
+    @property
+    def model(self) -> str:
+        """The model that is asked."""
+        return dict(self.fields).get("model", "")
+
+    def encoded(self, boundary: str) -> bytes:
+        """The bytes of the body; `boundary` must not be found in them."""
+        pieces: list[bytes] = []
+        for name, text in self.fields:
+            pieces += [_disposition(boundary, name), b"\r\n", text.encode("utf-8", "replace"), b"\r\n"]
+        for file in self.files:
+            kind = f"Content-Type: {file.mime}\r\n\r\n".encode()
+            pieces += [_disposition(boundary, file.field, file.name), kind, file.data, b"\r\n"]
+        return b"".join([*pieces, f"--{boundary}--\r\n".encode()])
+
+
+def _disposition(boundary: str, name: str, file: str = "") -> bytes:
+    # Names go as they are, with what would end them written as browsers write it (HTML standard, 4.10.21.8).
+    escape = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
+    named = f'; filename="{file.translate(escape)}"' if file else ""
+    line = f'--{boundary}\r\nContent-Disposition: form-data; name="{name.translate(escape)}"{named}\r\n'
+    return line.encode()
+
+
 class Response:
     """The body of a good reply, in pieces."""
 
     def __init__(
         self, response: aiohttp.ClientResponse, server: Server, deadline: float, idle: float
     ) -> None:
-        self.html = response.headers.get("content-type", "").lower().startswith("text/html")
+        self.kind = response.headers.get("content-type", "").lower().partition(";")[0].strip()
+        self.html = self.kind == "text/html"
         self.server = server
         self._body = response.content
         self._deadline: float | None = deadline
@@ -107,7 +152,8 @@ class Response:
 class Client:
     """Asks servers. No redirect is followed, because it would carry the key away; close it when done.
 
-    `now` is the wall clock, for dates in `Retry-After`.
+    `now` is the wall clock, for dates in `Retry-After`; `boundary` makes what parts the fields of a form, and must
+    not be found in what people send.
     """
 
     def __init__(
@@ -116,10 +162,12 @@ class Client:
         *,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         now: Callable[[], float] = time.time,
+        boundary: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self.timeouts = timeouts or Timeouts()
         self._new_id = new_id
         self._now = now
+        self._boundary = boundary
         self._tls = httpx.create_ssl_context()  # at the start: reading the certificates blocks
         self._http: aiohttp.ClientSession | None = None
 
@@ -129,20 +177,23 @@ class Client:
         method: str,
         server: Server,
         path: str,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | Form | None = None,
         *,
+        accept: str = "text/event-stream, application/json",
         limit: float = 0,
     ) -> AsyncIterator[Response]:
         """The reply to a request, if it is a good one; leaving the block closes the connection.
 
-        `limit` is the time to the first byte in seconds, 0 for the usual one. Raises what `failures.failure`
-        knows, and `Unreachable`, `TimedOut`, `ServerFailed`, `WrongAddress`.
+        `body` is sent as JSON, or as a form; `accept` are the types that its reply may have. `limit` is the time to
+        the first byte in seconds, 0 for the usual one. Raises what `failures.failure` knows, and `Unreachable`,
+        `TimedOut`, `ServerFailed`, `WrongAddress`.
         """
         deadline = asyncio.get_running_loop().time() + (limit or self.timeouts.first_byte)
-        async with await self._send(method, server, path, body, deadline) as response:
+        async with await self._send(method, server, path, body, accept, deadline) as response:
             reply = Response(response, server, deadline, self.timeouts.idle)
             if response.status >= 300:
-                raise await self._failure(response, reply, str((body or {}).get("model", "")))
+                model = body.model if isinstance(body, Form) else str((body or {}).get("model", ""))
+                raise await self._failure(response, reply, model)
             yield reply
 
     async def document(self, server: Server, path: str, *, limit: float = 0) -> Any:
@@ -160,15 +211,20 @@ class Client:
         if session is not None:
             await session.close()
 
-    def _headers(self, server: Server, *, streamed: bool) -> dict[str, str]:
-        headers = {"X-Client-Request-Id": self._new_id(), "Accept": "application/json"}
-        if streamed:
+    def _body(self, body: Mapping[str, Any] | Form | None) -> tuple[bytes, str]:
+        """The bytes of a body, and their type."""
+        if body is None:
+            return b"", ""
+        if isinstance(body, Form):
+            boundary = f"parley-{self._boundary()}"
+            return body.encoded(boundary), f"multipart/form-data; boundary={boundary}"
+        return _encoded(body), "application/json"
+
+    def _headers(self, server: Server, kind: str, accept: str) -> dict[str, str]:
+        headers = {"X-Client-Request-Id": self._new_id(), "Accept": accept}
+        if kind:
             # A proxy that compresses a stream also holds it back.
-            headers |= {
-                "Accept": "text/event-stream, application/json",
-                "Accept-Encoding": "identity",
-                "Content-Type": "application/json",
-            }
+            headers |= {"Accept-Encoding": "identity", "Content-Type": kind}
         if server.key is not None:
             headers["Authorization"] = f"Bearer {server.key.get_secret_value()}"
             if server.host.endswith(".azure.com"):
@@ -179,17 +235,23 @@ class Client:
             headers["OpenAI-Project"] = server.project
         return headers
 
-    async def _send(
-        self, method: str, server: Server, path: str, body: Mapping[str, Any] | None, deadline: float
+    async def _send(  # noqa: PLR0917 - the parts of one request
+        self,
+        method: str,
+        server: Server,
+        path: str,
+        body: Mapping[str, Any] | Form | None,
+        accept: str,
+        deadline: float,
     ) -> aiohttp.ClientResponse:
+        sent, kind = self._body(body)
+        headers = self._headers(server, kind, accept if kind else "application/json")
+        # What is large goes as a file does, piece by piece, because one long write would hold up all others.
+        data = io.BytesIO(sent) if len(sent) > _PIECE else sent
         try:
             async with asyncio.timeout_at(deadline):
                 return await self._session().request(
-                    method,
-                    server.url(path),
-                    data=None if body is None else _encoded(body),
-                    headers=self._headers(server, streamed=body is not None),
-                    allow_redirects=False,
+                    method, server.url(path), data=data or None, headers=headers, allow_redirects=False
                 )
         except (aiohttp.ClientError, ValueError) as error:
             # ValueError: aiohttp found a password for the host in ~/.netrc, and we bring a key

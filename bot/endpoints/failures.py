@@ -48,7 +48,8 @@ _FILTER_CODES = {
 }
 _FILTER = re.compile(
     r"content management policy|content exists risk|considered high risk|inappropriate content"
-    r"|flagged by moderation|requires moderation|violat\w+ (?:our|the|its) (?:usage|content) polic",
+    r"|flagged by moderation|requires moderation|(?:by|of) (?:our|the) safety (?:system|filter)"
+    r"|violat\w+ (?:our|the|its) (?:usage|content) polic",
     re.IGNORECASE,
 )
 _LONG_CODES = {"context_length_exceeded", "exceed_context_size_error", "1261", "string_above_max_length"}
@@ -85,6 +86,14 @@ _MODEL = re.compile(
     r"|not a chat model|模型不存在",
     re.IGNORECASE | re.DOTALL,
 )
+_MISSING = re.compile(
+    r"(?:unknown|invalid) url|not allowed to (?:use|access|call) this (?:endpoint|api|resource)"
+    r"|(?:endpoint|api|route|path|url)\b.{0,60}\b(?:not (?:supported|available|implemented|enabled|found)|disabled)",
+    re.IGNORECASE,
+)
+_BLIND = re.compile(
+    r"image input (?:is )?not supported|support (?:image|vision|multimodal) input", re.IGNORECASE
+)
 _BUSY_CODES = {
     "rate_limit_exceeded", "rate_limit_error", "slow_down", "server_is_overloaded", "overloaded_error",
     "engine_overloaded_error", "1302", "1303", "1305",
@@ -99,6 +108,10 @@ class ParameterRefused(RequestRefused):
         self.report = report
 
 
+class EndpointMissing(WrongAddress):
+    """The server has no such endpoint, or not for us; where it is the one for chat, the base URL is wrong."""
+
+
 def failure(given: Report, where: str, *, model: str = "", retry_after: float = 0) -> ParleyError:
     """The error that a report stands for. `where` is the server's host; `retry_after` in seconds."""
     detail = f"{where}: {given}"
@@ -109,8 +122,8 @@ def failure(given: Report, where: str, *, model: str = "", retry_after: float = 
         return EndpointBusy(detail, retry_after=retry_after)
     if kind is ModelUnknown:
         return ModelUnknown(detail, model=model)
-    if kind is WrongAddress:
-        return WrongAddress(f"{detail}; is the base URL right, with /v1 exactly once?")
+    if kind in (WrongAddress, EndpointMissing):
+        return kind(f"{detail}; is the base URL right, with /v1 exactly once?")
     return ParameterRefused(given, where) if kind is RequestRefused else kind(detail)
 
 
@@ -132,13 +145,25 @@ def _too_long(given: Report) -> bool:
 
 
 def _filtered(given: Report) -> bool:
-    return given.status < 500 and (_named(given, _FILTER_CODES) or bool(_FILTER.search(given.message)))
+    if _named(given, _FILTER_CODES):  # in a stream it may pass for a fault of the server
+        return True
+    return given.status < 500 and bool(_FILTER.search(given.message))
+
+
+def _blind(given: Report) -> bool:
+    return bool(_BLIND.search(given.message))  # OpenRouter: 404; llama.cpp: 400, earlier 500
 
 
 def _model(given: Report) -> bool:
     if given.status >= 500 or given.status == 429 or given.param not in ("", "model"):
         return False
     return given.code.lower() in _MODEL_CODES or bool(_MODEL.search(given.message))
+
+
+def _missing(given: Report) -> bool:
+    if given.code.lower() == "unknown_url" or given.status in (404, 405, 501):
+        return True
+    return given.status in (400, 403) and bool(_MISSING.search(given.message))
 
 
 def _key(given: Report) -> bool:
@@ -150,7 +175,7 @@ def _busy(given: Report) -> bool:
 
 
 def _address(given: Report) -> bool:
-    return given.status in (404, 405, 501) or (given.status < 500 and given.html)
+    return given.status < 500 and given.html
 
 
 def _server(given: Report) -> bool:
@@ -161,7 +186,9 @@ _KINDS: tuple[tuple[Callable[[Report], bool], type[ParleyError]], ...] = (
     (_quota, QuotaExhausted),
     (_too_long, ContextTooLong),
     (_filtered, Filtered),
+    (_blind, RequestRefused),
     (_model, ModelUnknown),
+    (_missing, EndpointMissing),
     (_key, KeyRejected),
     (_busy, EndpointBusy),
     (_address, WrongAddress),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
@@ -92,6 +92,11 @@ class Listings:
         async with self._locks[server]:
             return await self._refreshed(server)
 
+    def known(self, server: Server) -> tuple[Model, ...] | None:
+        """What the server listed last, without asking it; None where it never did."""
+        kept = self._kept.get(server)
+        return kept.models if kept else None
+
     async def get_any(self, server: Server) -> tuple[Model, ...]:
         """The models that the server listed last, if it ever did; a failing one is left alone for a minute."""
         async with self._locks[server]:
@@ -122,10 +127,26 @@ class Catalogue:
         self._hosts: list[dict[str, str]] = table["hosts"]
         self._models: list[dict[str, Any]] = table["models"]
         self._other: list[str] = table["other"]
+        self._own: dict[str, list[str]] = table.get("own", {})
+        self._aloud: list[str] = table.get("aloud", {}).get("models", [])
 
     def chat_model(self, host: str) -> str:
         """The model taken at `host` where none is configured; empty where there is no such."""
         return self._host(host).get("chat", "")
+
+    def maker(self, host: str, craft: Literal["image", "transcription", "speech"]) -> str:
+        """The model that draws, hears or speaks at `host` where none is configured; empty where none is known."""
+        return self._host(host).get(craft, "")
+
+    def makes(self, model: str, craft: Literal["image", "transcription", "speech"]) -> bool:
+        """Whether the model, by its name, is one that draws, hears or speaks."""
+        name = _plain(model)
+        return any(fnmatchcase(name, pattern) for pattern in self._own.get(craft, ()))
+
+    def speaks_in_chat(self, model: str) -> bool:
+        """Whether the model, by its name, is a chat model that answers in speech."""
+        name = _plain(model)
+        return any(fnmatchcase(name, pattern) for pattern in self._aloud)
 
     def limit_field(self, host: str) -> str:
         """What the field for the longest answer is called at `host`."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from bot.endpoints.report import Report
@@ -22,6 +23,7 @@ _DROPPABLE = (
     "stream",
 )
 _OTHER_LIMIT = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+_PATCHES = 1536  # more of a picture is not looked at
 _UNSEEN = "[an image, which this model cannot see]"
 
 _ALTERNATE = re.compile(r"roles? must alternate|alternate between|alternating (?:user|roles)", re.IGNORECASE)
@@ -36,6 +38,14 @@ _NO_IMAGES = re.compile(
     r"|expected (?:a )?string|string type|content.{0,20}should be a valid string",
     re.IGNORECASE,
 )
+_BAD_IMAGE = re.compile(
+    r"(?:invalid|unsupported|corrupt\w*|broken|malformed|empty) (?:image|picture|base64)|image (?:format|type|parse)"
+    r"|(?:image|picture).{0,40}(?:too (?:large|big|small|many)|exceed|corrupt|invalid|is not valid|truncated)"
+    r"|(?:process|decode|parse|load|read|open|identify)\w* (?:the |your |this )?(?:input )?(?:image|picture)",
+    re.IGNORECASE,
+)
+"""A picture that is at fault itself: the next one may do."""
+
 _NO_NAMES = re.compile(
     r"messages\b.{0,40}\bname\b|\bname\b.{0,40}\bmessages\b|^name$|['\"`]name['\"`]", re.IGNORECASE
 )
@@ -50,9 +60,45 @@ class TextPart:
 
 @dataclass(frozen=True, slots=True)
 class ImagePart:
-    """A picture in a message, as a `data:` URL: no server is ever sent to fetch an address."""
+    """A picture in a message, as a `data:` URL: no server is ever sent to fetch an address.
 
-    url: str
+    `detail` is how closely the model looks, where the server shall not choose. The size, in pixels, is for counting.
+    """
+
+    url: str = field(repr=False)
+    detail: Literal["", "auto", "low", "high", "original"] = ""
+    width: int = 0
+    height: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens the picture takes."""
+        return image_tokens(self.width, self.height)
+
+
+Content = str | tuple[TextPart | ImagePart, ...]
+"""What a message says: a text, or texts and pictures in their order."""
+
+
+def image_tokens(width: int, height: int) -> int:
+    """About how many tokens a picture of so many pixels takes; the most that one takes where its size is unknown.
+
+    Source: OpenAI's vision guide for GPT-5.2 and later, patches of 32 pixels; other models take fewer, as a rule.
+    """
+    patches = math.ceil(width / 32) * math.ceil(height / 32) if width > 0 and height > 0 else _PATCHES
+    return math.ceil(min(patches, _PATCHES) * 6 / 5)
+
+
+def words(content: Content) -> str:
+    """The text of a message, without its pictures."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(part.text for part in content if isinstance(part, TextPart))
+
+
+def pictures(content: Content) -> tuple[ImagePart, ...]:
+    """The pictures of a message."""
+    return () if isinstance(content, str) else tuple(part for part in content if isinstance(part, ImagePart))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +106,7 @@ class Message:
     """One message of the dialogue; `name` is who speaks, where several do."""
 
     role: Literal["system", "user", "assistant"]
-    content: str | tuple[TextPart | ImagePart, ...]
+    content: Content
     name: str = ""
 
 
@@ -77,6 +123,21 @@ class ChatRequest:
     stop: tuple[str, ...] = ()
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
+
+    @property
+    def pictured(self) -> bool:
+        """Whether there is a picture in it."""
+        return any(pictures(message.content) for message in self.messages)
+
+    @property
+    def asks_to_look(self) -> bool:
+        """Whether what is asked now has a picture: what the person said last, in one message or several."""
+        for message in reversed(self.messages):
+            if message.role != "user":
+                return False
+            if pictures(message.content):
+                return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +182,7 @@ def adapt(quirks: Quirks, report: Report, body: Mapping[str, Any]) -> Quirks | N
             dropped=quirks.dropped | {refused},
         )
     messages: Sequence[Mapping[str, Any]] = body["messages"]
-    words = f"{report.param} {report.message}"
+    said = f"{report.param} {report.message}"
     changes: tuple[tuple[str, bool, re.Pattern[str]], ...] = (
         ("no_images", any(isinstance(m["content"], list) for m in messages), _NO_IMAGES),
         ("no_names", any("name" in m for m in messages), _NO_NAMES),
@@ -129,7 +190,7 @@ def adapt(quirks: Quirks, report: Report, body: Mapping[str, Any]) -> Quirks | N
         ("no_system", messages[0]["role"] == "system", _NO_SYSTEM),
     )
     for change, possible, pattern in changes:
-        if possible and pattern.search(words):
+        if possible and pattern.search(said) and not (change == "no_images" and _BAD_IMAGE.search(said)):
             return replace(quirks, **{change: True})  # type: ignore[arg-type]  # each of the four is a switch
     return None
 
@@ -191,14 +252,18 @@ def _joined(one: Message, two: Message) -> Message:
     return replace(two, content=(*_parts(one.content), *_parts(two.content)))
 
 
-def _parts(content: str | tuple[TextPart | ImagePart, ...]) -> tuple[TextPart | ImagePart, ...]:
+def _parts(content: Content) -> tuple[TextPart | ImagePart, ...]:
     return ((TextPart(content),) if content else ()) if isinstance(content, str) else content
 
 
-def _flat(content: str | tuple[TextPart | ImagePart, ...]) -> str:
+def _flat(content: Content) -> str:
     if isinstance(content, str):
         return content
     return "\n".join(part.text if isinstance(part, TextPart) else _UNSEEN for part in content)
+
+
+def _image(part: ImagePart) -> dict[str, str]:
+    return {"url": part.url} | ({"detail": part.detail} if part.detail else {})
 
 
 def _message(message: Message) -> dict[str, Any]:
@@ -207,7 +272,7 @@ def _message(message: Message) -> dict[str, Any]:
         content = [
             {"type": "text", "text": part.text}
             if isinstance(part, TextPart)
-            else {"type": "image_url", "image_url": {"url": part.url}}
+            else {"type": "image_url", "image_url": _image(part)}
             for part in content
         ]
     # OpenAI takes names of up to 64 characters without blanks and <|\/>.

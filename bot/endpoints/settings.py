@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -15,7 +15,10 @@ from pydantic import AfterValidator, Field, SecretStr
 from bot.errors import SettingsError
 from bot.settings import Block, Names
 
-_PASTED = re.compile(r"(?:/+(?:chat/completions|completions|responses|embeddings|models))?/*$")
+_PASTED = re.compile(
+    r"(?:/+(?:chat/completions|completions|responses|embeddings|models|images/(?:generations|edits)"
+    r"|audio/(?:transcriptions|translations|speech)))?/*$"
+)
 _SERVER_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
@@ -43,6 +46,13 @@ def key(secret: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[\x21-\x7e]*", text):
         raise ValueError("holds a blank or a character that no key has; copy it again")
     return SecretStr(text)
+
+
+def _size(text: str) -> str:
+    text = text.strip().lower().replace("×", "x")
+    if text != "auto" and not re.fullmatch(r"[1-9]\d{1,4}x[1-9]\d{1,4}", text):
+        raise ValueError("write auto, or a size in pixels such as 1024x1024")
+    return text
 
 
 BaseURL = Annotated[str, AfterValidator(base_url)]
@@ -78,6 +88,25 @@ class Candidate:
     model: str = ""
 
 
+Capability = Literal["vision", "image", "edit", "transcribe", "translate", "speak"]
+"""What a model may be able to do besides chat."""
+
+_NAMES: Mapping[Capability, str] = MappingProxyType(
+    {
+        "vision": "VISION",
+        "image": "IMAGE",
+        "edit": "IMAGE_EDIT",
+        "transcribe": "TRANSCRIPTION",
+        "translate": "TRANSLATION",
+        "speak": "SPEECH",
+    }
+)
+"""What the variables of each begin with."""
+
+_NEAREST: Mapping[Capability, Capability] = MappingProxyType({"edit": "image", "translate": "transcribe"})
+"""Whose server and key serve where a capability has none of its own."""
+
+
 class EndpointSettings(Block):
     """Endpoints"""
 
@@ -97,6 +126,51 @@ class EndpointSettings(Block):
         description="What to try next when the model cannot answer: `model`, or `model@NAME` for a server at "
         "NAME_BASE_URL with NAME_API_KEY.",
     )
+    vision_model: str = Field(
+        "", description="The model for questions with pictures. Unset: the one for chat."
+    )
+    vision_base_url: BaseURL | None = Field(None, description="Its server. Unset: the one for chat.")
+    vision_api_key: Key | None = Field(
+        None, description="Its key. Unset: CHAT_API_KEY at the server for chat, else OPENAI_API_KEY."
+    )
+    image_model: str = Field(
+        "", description="The model that draws. Unset: the one known to suit the server, if any."
+    )
+    image_base_url: BaseURL | None = Field(None, description="Its server. Unset: OPENAI_BASE_URL.")
+    image_api_key: Key | None = Field(None, description="Its key. Unset: OPENAI_API_KEY.")
+    image_size: Annotated[str, AfterValidator(_size)] = Field(
+        "auto", description="Pixels of a picture, such as 1024x1024; auto leaves it to the server."
+    )
+    image_quality: Literal["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"] = Field(
+        "auto", description="How well it is drawn, which decides its price; auto leaves it to the server."
+    )
+    image_edit_model: str = Field("", description="The model that changes pictures. Unset: IMAGE_MODEL.")
+    image_edit_base_url: BaseURL | None = Field(None, description="Its server. Unset: the one of IMAGE_*.")
+    image_edit_api_key: Key | None = Field(
+        None, description="Its key. Unset: IMAGE_API_KEY at the server of IMAGE_*, else OPENAI_API_KEY."
+    )
+    transcription_model: str = Field(
+        "", description="The model that hears. Unset: the one known to suit the server, if any."
+    )
+    transcription_base_url: BaseURL | None = Field(None, description="Its server. Unset: OPENAI_BASE_URL.")
+    transcription_api_key: Key | None = Field(None, description="Its key. Unset: OPENAI_API_KEY.")
+    translation_model: str = Field(
+        "",
+        description="The model that puts speech of any language into English. Unset: the ones that hear and chat.",
+    )
+    translation_base_url: BaseURL | None = Field(
+        None, description="Its server. Unset: the one of TRANSCRIPTION_*."
+    )
+    translation_api_key: Key | None = Field(
+        None,
+        description="Its key. Unset: TRANSCRIPTION_API_KEY at the server of TRANSCRIPTION_*, else OPENAI_API_KEY.",
+    )
+    speech_model: str = Field(
+        "", description="The model that speaks. Unset: the one known to suit the server, if any."
+    )
+    speech_base_url: BaseURL | None = Field(None, description="Its server. Unset: OPENAI_BASE_URL.")
+    speech_api_key: Key | None = Field(None, description="Its key. Unset: OPENAI_API_KEY.")
+    speech_voice: str = Field("alloy", description="The voice that it speaks with.")
     temperature: float | None = Field(None, ge=0, le=2, description="Unset: the server's own.")
     top_p: float | None = Field(None, ge=0, le=1, description="Unset: the server's own.")
     max_tokens: int | None = Field(
@@ -125,6 +199,42 @@ class EndpointSettings(Block):
             project="" if self.chat_base_url else self.openai_project,
             variable="CHAT" if self.chat_base_url else "OPENAI",
         )
+
+    def server(self, capability: Capability) -> Server:
+        """The server for a capability: its own, that of the nearest one, `OPENAI_*`, or what serves chat."""
+        name = _NAMES[capability].lower()
+        address: str | None = getattr(self, f"{name}_base_url")
+        secret: SecretStr | None = getattr(self, f"{name}_api_key")
+        if capability in _NEAREST:
+            otherwise = self.server(_NEAREST[capability])
+        elif capability == "vision" or not self.model_fields_set & {"openai_base_url", "openai_api_key"}:
+            otherwise = self.chat_server()
+        else:
+            otherwise = Server(
+                self.openai_base_url, self.openai_api_key, self.openai_organization, self.openai_project
+            )
+        if address:
+            return Server(address, secret or self.openai_api_key, variable=name.upper())
+        return replace(otherwise, key=secret or otherwise.key)
+
+    def model(self, capability: Capability) -> str:
+        """The model that is configured for a capability, or empty."""
+        own: str = getattr(self, f"{_NAMES[capability].lower()}_model")
+        return own or (self.image_model if capability == "edit" and not self.image_edit_base_url else "")
+
+    def configured(self) -> dict[Capability, str]:
+        """The capabilities that have a model or a server of their own, and the variable of their model."""
+        return {
+            capability: f"{name}_MODEL"
+            for capability, name in _NAMES.items()
+            if getattr(self, f"{name.lower()}_model") or getattr(self, f"{name.lower()}_base_url")
+        }
+
+    def vision_candidate(self) -> Candidate | None:
+        """Who answers a question with pictures, where that is not the one for chat."""
+        if "vision" not in self.configured():
+            return None
+        return Candidate(self.server("vision"), self.vision_model)
 
     def chat_candidates(self, environment: Mapping[str, str]) -> tuple[Candidate, ...]:
         """The chat model, then its fallbacks. Raises `SettingsError` where a fallback's server is not set."""

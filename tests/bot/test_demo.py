@@ -21,6 +21,7 @@ from starlette.types import Message as Event
 from bot.demo import CONTEXT, MODEL, Demo, app, local_server
 from bot.demo.answers import MOST, Talk, answer, pieces
 from bot.demo.arithmetic import calculate, shown
+from bot.demo.media import EARS, PAINTER, VOICE
 from bot.demo.words import WORDS
 
 HELLO = [{"role": "user", "content": "hello"}]
@@ -46,8 +47,11 @@ def talk(said: str, *earlier: str, role: str = "", first: bool = False, more: bo
 # --- over HTTP ----------------------------------------------------------------------------------------------
 
 
-async def test_the_models_list_names_its_one_model_and_its_window(client: AsyncOpenAI) -> None:
-    [model] = [model async for model in client.models.list()]
+async def test_the_models_list_begins_with_its_model_for_chat_and_names_its_window(
+    client: AsyncOpenAI,
+) -> None:
+    model, *others = [model async for model in client.models.list()]
+    assert [other.id for other in others] == [PAINTER, EARS, VOICE]
     assert (model.id, model.object, model.owned_by) == (MODEL, "model", "parley")
     assert model.model_dump()["context_length"] == CONTEXT == 16384
     assert (await client.models.retrieve(MODEL)).id == MODEL
@@ -143,8 +147,8 @@ async def test_an_unknown_model_is_not_found(client: AsyncOpenAI) -> None:
 
 
 async def test_an_endpoint_that_it_lacks_is_not_found(client: AsyncOpenAI) -> None:
-    with pytest.raises(NotFoundError, match=r"Invalid URL \(POST /v1/images/generations\)"):
-        await client.images.generate(model=MODEL, prompt="a cat")
+    with pytest.raises(NotFoundError, match=r"Invalid URL \(POST /v1/embeddings\)"):
+        await client.embeddings.create(model=MODEL, input="a cat")
 
 
 @pytest.mark.parametrize(

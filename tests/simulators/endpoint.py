@@ -1,7 +1,7 @@
-"""An OpenAI-style chat endpoint over real HTTP, as strict as OpenAI's own and as faulty as a test wants it.
+"""An OpenAI-style endpoint over real HTTP, as strict as OpenAI's own and as faulty as a test wants it.
 
 Requests are checked with the parameter types of the `openai` SDK, and the answers it makes with the SDK's own
-`ChatCompletionChunk`. In a test:
+types, such as `ChatCompletionChunk`. `endpoint_media` has what it does with pictures and sound. In a test:
 
     async with endpoint_simulator() as endpoint:
         endpoint.script(fail(429, headers={"retry-after": "1"}), say("hello"))
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import json
 import logging
 import socket
@@ -36,6 +37,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from tests.simulators import endpoint_media
+from tests.simulators.endpoint_media import Sent
 from tests.simulators.strictness import Refusal, check
 
 KEY = "sk-simulated-0123456789abcdef"
@@ -67,7 +70,7 @@ class Answer:
 class Call:
     """A request that was accepted. `closed` is set when its connection is closed or its answer is complete.
 
-    `left` tells that the client went before the answer was complete.
+    `left` tells that the client went before the answer was complete. `path` is the endpoint, `files` are a form's.
     """
 
     body: dict[str, Any]
@@ -75,6 +78,8 @@ class Call:
     client_port: int = 0
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     left: bool = False
+    path: str = "chat/completions"
+    files: Mapping[str, list[Sent]] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -172,7 +177,13 @@ def say(
     return reply
 
 
-def _whole(model: str, text: str, finish: str, usage: Mapping[str, int]) -> Answer:
+def _whole(
+    model: str,
+    text: str | None,
+    finish: str,
+    usage: Mapping[str, int],
+    message: Mapping[str, Any] | None = None,
+) -> Answer:
     document = {
         "id": "chatcmpl-simulated",
         "object": "chat.completion",
@@ -181,7 +192,7 @@ def _whole(model: str, text: str, finish: str, usage: Mapping[str, int]) -> Answ
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": text, "refusal": None},
+                "message": message or {"role": "assistant", "content": text, "refusal": None},
                 "finish_reason": finish,
                 "logprobs": None,
             }
@@ -193,8 +204,39 @@ def _whole(model: str, text: str, finish: str, usage: Mapping[str, int]) -> Answ
 
 
 def echo(call: Call) -> Answer:
-    """Say what the last user message says."""
+    """Say what the last user message says; to a model that speaks in chat, aloud."""
+    if "audio" in (call.body.get("modalities") or ()):
+        return aloud(call)
     return say(lambda call: call.text)(call)
+
+
+def aloud(call: Call) -> Answer:
+    """A whole reply in speech, which is silence."""
+    sound = base64.b64encode(endpoint_media.wav()).decode()
+    audio = {"id": "audio_1", "expires_at": 1_790_000_000, "data": sound, "transcript": call.text}
+    message = {"role": "assistant", "content": None, "refusal": None, "audio": audio}
+    return _whole(call.body["model"], None, "stop", count(call, call.text), message)
+
+
+def make(words: str = "hello there") -> Reply:
+    """Good order at the endpoints for pictures and sound; `words` are what is heard."""
+
+    def reply(call: Call) -> Answer:
+        match call.path:
+            case "images/generations" | "images/edits" if call.streamed:
+                events = endpoint_media.painting(call.path, call.body)
+                return Answer([f"event: {e['type']}\n".encode() + event(e) for e in events])
+            case "images/generations" | "images/edits":
+                base_url = f"http://{call.headers['host']}/v1"
+                text, kind = json.dumps(endpoint_media.painted(call.body, base_url)), "application/json"
+                return Answer([text.encode()], media_type=kind)
+            case "audio/speech":
+                sound = endpoint_media.wav()
+                return Answer([sound[:600], sound[600:]], media_type="audio/wav")
+        text, kind = endpoint_media.heard(call.body, words)
+        return Answer([text.encode()], media_type=kind)
+
+    return reply
 
 
 # --- answers as they should not be ------------------------------------------------------------------------
@@ -247,7 +289,8 @@ def raw(*steps: Step, **more: Any) -> Reply:
 class EndpointSimulator:
     """The endpoint's state: what it was asked, and what it will say.
 
-    `reply` answers every request for which nothing is scripted. `reasoning` names models with the rules of
+    `reply` answers every chat for which nothing is scripted, `made` every other request. `lacks` are endpoints that
+    are not there, such as `audio/speech`. `reasoning` names models with the rules of
     reasoning models. `windows` adds `max_model_len` to the listed models. `listed` false: there is no list.
     """
 
@@ -265,12 +308,22 @@ class EndpointSimulator:
         self.requests: list[Call] = []
         self.refused: list[Refusal] = []
         self.reply: Reply = echo
+        self.made: Reply = make()
+        self.lacks: set[str] = set()
         self._scripted: deque[Reply] = deque()
         self._arrived = asyncio.Condition()
         self.app = Starlette(
             routes=[
                 Route("/v1/chat/completions", self._chat, methods=["POST"]),
                 Route("/v1/models", self._models, methods=["GET"]),
+                Route("/v1/files/picture.png", self._picture, methods=["GET"]),
+                *(
+                    Route(f"/v1/{path}", self._media, methods=["POST"])
+                    for path in (
+                        *("images/generations", "images/edits"),
+                        *("audio/transcriptions", "audio/translations", "audio/speech"),
+                    )
+                ),
             ],
             exception_handlers={404: _no_such_url, 405: _no_such_url},
         )
@@ -293,6 +346,8 @@ class EndpointSimulator:
         return self.requests[number - 1]
 
     async def _chat(self, request: Request) -> Response:
+        if "chat/completions" in self.lacks:
+            return await _no_such_url(request, LookupError())
         refusal = self._unauthorised(request)
         call = None
         if refusal is None:
@@ -301,17 +356,43 @@ class EndpointSimulator:
             except ValueError:
                 refusal = Refusal(400, "We could not parse the JSON body of your request.")
             else:
-                refusal = check(body, self.models, self.reasoning)
+                refusal = check(body, {*self.models, *endpoint_media.MODELS["chat"]}, self.reasoning)
                 call = Call(body, request.headers, request.client.port if request.client else 0)
         if refusal is not None or call is None:
-            assert refusal is not None
-            self.refused.append(refusal)
-            return JSONResponse(refusal.body(), refusal.status, {"x-request-id": "req_simulated"})
+            return self._refuse(refusal)
+        return await self._answered(call, self.reply)
+
+    async def _media(self, request: Request) -> Response:
+        path = request.url.path.removeprefix("/v1/")
+        if path in self.lacks:
+            return await _no_such_url(request, LookupError())
+        if (refusal := self._unauthorised(request)) is not None:
+            return self._refuse(refusal)
+        given = endpoint_media.read(path, request.headers.get("content-type", ""), await request.body())
+        if isinstance(given, Refusal):
+            return self._refuse(given)
+        body, files = given
+        kind = {"images": "images", "audio": "speech" if path == "audio/speech" else "hearing"}
+        models = endpoint_media.MODELS[kind[path.partition("/")[0]]]
+        if (refusal := endpoint_media.check(path, body, files, models)) is not None:
+            return self._refuse(refusal)
+        port = request.client.port if request.client else 0
+        return await self._answered(Call(body, request.headers, port, path=path, files=files), self.made)
+
+    async def _answered(self, call: Call, usual: Reply) -> Response:
         async with self._arrived:
             self.requests.append(call)
             self._arrived.notify_all()
-        reply = self._scripted.popleft() if self._scripted else self.reply
+        reply = self._scripted.popleft() if self._scripted else usual
         return _Played(call, reply(call))
+
+    def _refuse(self, refusal: Refusal | None) -> Response:
+        assert refusal is not None
+        self.refused.append(refusal)
+        return JSONResponse(refusal.body(), refusal.status, {"x-request-id": "req_simulated"})
+
+    async def _picture(self, request: Request) -> Response:
+        return Response(endpoint_media.png(), media_type="image/png")
 
     async def _models(self, request: Request) -> Response:
         self.listings += 1

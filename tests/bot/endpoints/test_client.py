@@ -7,14 +7,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from bot.endpoints.client import Client
+from bot.endpoints.client import Client, Form, Upload
 from bot.endpoints.settings import Server
 from bot.errors import KeyRejected, ParleyError, ServerFailed, TimedOut, Unreachable, WrongAddress
+from tests.simulators import endpoint_media
 from tests.simulators.endpoint import EndpointSimulator, refused_port, serve, silent_port
+from tests.simulators.strictness import Refusal
 
 KEY = "an.unusual+key/without=prefix"
 
@@ -157,3 +161,33 @@ async def test_errors_are_all_of_the_one_tree(hasty: Client) -> None:
     ):
         with pytest.raises(ParleyError):
             await get(hasty, address)
+
+
+# --- forms
+
+
+@given(
+    texts=st.lists(st.text(), max_size=3),
+    files=st.lists(st.binary(max_size=300), max_size=3),
+)
+def test_a_form_is_what_an_independent_parser_reads(texts: list[str], files: list[bytes]) -> None:
+    fields = tuple((f"field{number}", text) for number, text in enumerate(texts))
+    made = Form(fields, tuple(Upload("image[]", "a.png", "image/png", data) for data in files))
+    read = endpoint_media.read(
+        "images/edits", "multipart/form-data; boundary=parley-0123456789", made.encoded("parley-0123456789")
+    )
+
+    if not texts and not files:
+        return  # a form of nothing is none, and nobody sends one
+    assert not isinstance(read, Refusal)
+    assert read[0] == {name: text.encode("utf-8", "replace").decode() for name, text in fields}
+    assert [file.data for file in read[1].get("image", [])] == files
+
+
+def test_a_name_cannot_end_its_own_line() -> None:
+    made = Form((), (Upload('a"b', 'x"\r\nX-Evil: 1.png', "image/png", b""),)).encoded("b")
+    assert b'name="a%22b"; filename="x%22%0D%0AX-Evil: 1.png"' in made
+
+
+def test_what_is_uploaded_shows_in_no_log() -> None:
+    assert "secret" not in repr(Form((), (Upload("file", "a.ogg", "audio/ogg", b"secret"),)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
-from bot.endpoints.settings import Candidate, EndpointSettings, Server, base_url
+from bot.endpoints.settings import Candidate, Capability, EndpointSettings, Server, base_url
 from bot.errors import SettingsError
 
 
@@ -23,6 +23,8 @@ def candidates(**environment: str) -> tuple[Candidate, ...]:
         ('"https://api.openai.com/v1/models"', "https://api.openai.com/v1"),
         ("https://api.openai.com/v1#here", "https://api.openai.com/v1"),
         ("http://localhost:11434/v1", "http://localhost:11434/v1"),
+        ("https://api.openai.com/v1/images/generations", "https://api.openai.com/v1"),
+        ("https://api.openai.com/v1/audio/speech/", "https://api.openai.com/v1"),
         ("http://[::1]:8080//v1//", "http://[::1]:8080//v1"),
         ("https://api.z.ai/api/paas/v4", "https://api.z.ai/api/paas/v4"),
         ("https://api.deepseek.com", "https://api.deepseek.com"),
@@ -151,3 +153,70 @@ def test_every_fault_of_the_fallbacks_is_named() -> None:
 def test_numbers_out_of_bounds_are_refused(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"^{name}: "):
         EndpointSettings.load({name: value})
+
+
+# --- capabilities
+
+ALL: tuple[Capability, ...] = ("vision", "image", "edit", "transcribe", "translate", "speak")
+CHAT = {"CHAT_BASE_URL": "https://chat.example.org/v1", "CHAT_API_KEY": "sk-chat"}
+OPENAI = {"OPENAI_API_KEY": "sk-openai", "OPENAI_ORGANIZATION": "org-1"}
+
+
+def at(server: Server) -> tuple[str, str]:
+    return server.host, server.key.get_secret_value() if server.key else ""
+
+
+def test_with_openai_alone_everything_is_there() -> None:
+    given = EndpointSettings.load(OPENAI)
+    assert {at(given.server(capability)) for capability in ALL} == {("api.openai.com", "sk-openai")}
+    assert {given.server(capability).organization for capability in ALL} == {"org-1"}
+
+
+def test_with_a_server_for_chat_alone_everything_is_there() -> None:
+    given = EndpointSettings.load(CHAT)
+    assert {at(given.server(capability)) for capability in ALL} == {("chat.example.org", "sk-chat")}
+
+
+def test_beside_a_server_for_chat_openai_does_all_but_look() -> None:
+    given = EndpointSettings.load(CHAT | OPENAI)
+    hosts = {capability: at(given.server(capability)) for capability in ALL}
+    assert hosts.pop("vision") == ("chat.example.org", "sk-chat")
+    assert set(hosts.values()) == {("api.openai.com", "sk-openai")}
+
+
+def test_a_capability_lends_its_server_to_the_nearest_one_and_to_no_other() -> None:
+    given = EndpointSettings.load(
+        OPENAI
+        | {"IMAGE_BASE_URL": "https://paint.example.org/v1", "IMAGE_API_KEY": "sk-paint", "IMAGE_MODEL": "p"}
+        | {"TRANSCRIPTION_BASE_URL": "http://ears.example.org/v1", "TRANSLATION_API_KEY": "sk-tongue"}
+    )
+    assert {capability: at(given.server(capability)) for capability in ALL} == {
+        "vision": ("api.openai.com", "sk-openai"),
+        "image": ("paint.example.org", "sk-paint"),
+        "edit": ("paint.example.org", "sk-paint"),
+        "transcribe": ("ears.example.org", "sk-openai"),
+        "translate": ("ears.example.org", "sk-tongue"),
+        "speak": ("api.openai.com", "sk-openai"),
+    }
+    assert (given.server("edit").variable, given.server("edit").organization) == ("IMAGE", "")
+    assert (given.model("image"), given.model("edit"), given.model("speak")) == ("p", "p", "")
+
+
+def test_another_server_for_changes_does_not_take_the_model_that_draws_elsewhere() -> None:
+    given = EndpointSettings.load(
+        {"IMAGE_MODEL": "p", "IMAGE_EDIT_BASE_URL": "https://retouch.example.org/v1"}
+    )
+    assert given.model("edit") == ""
+    assert given.configured() == {"image": "IMAGE_MODEL", "edit": "IMAGE_EDIT_MODEL"}
+
+
+def test_a_model_for_vision_is_a_candidate_of_its_own() -> None:
+    assert EndpointSettings.load(CHAT).vision_candidate() is None
+    found = EndpointSettings.load(CHAT | {"VISION_MODEL": "eyes"}).vision_candidate()
+    assert found is not None
+    assert (at(found.server), found.model) == (("chat.example.org", "sk-chat"), "eyes")
+
+
+def test_no_key_shows_in_what_is_written_of_a_server() -> None:
+    given = EndpointSettings.load(OPENAI | {"SPEECH_API_KEY": "sk-speech"})
+    assert "sk-" not in f"{given!r} {[given.server(capability) for capability in ALL]!r}"
