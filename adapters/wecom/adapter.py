@@ -27,6 +27,7 @@ from bot.api import (
     Reply,
     Said,
     Submit,
+    VoiceForm,
 )
 
 
@@ -37,6 +38,7 @@ class WeComAdapter:
     """
 
     name: ClassVar[str] = "wecom"
+    voice_form: ClassVar[VoiceForm] = "amr"
     tools: ClassVar[Mapping[str, str]] = MappingProxyType({"menu": "Publish the self-built app's menu."})
 
     def __init__(

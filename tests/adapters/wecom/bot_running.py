@@ -108,6 +108,7 @@ def made(
     store: Store | None = None,
     core: Core | None = None,
     public_url: str = "",
+    patience: float = 10.0,
     **environment: str,
 ) -> Running:
     """A bot that does not receive yet."""
@@ -121,7 +122,7 @@ def made(
 
     kept = store or MemoryStore()
     host = Host(kept, "127.0.0.1", 0, public_url, alone=False, admits=admits)
-    line = SmartBot(found.bot, host, clock=wecom.clock, sleep=wecom.clock.sleep, patience=1.0)
+    line = SmartBot(found.bot, host, clock=wecom.clock, sleep=wecom.clock.sleep, patience=patience)
     line.know(COMMANDS)
     return Running(line, core or Core(), kept, admitted)
 
@@ -142,10 +143,10 @@ async def reachable(
 
 @asynccontextmanager
 async def connected(
-    wecom: SocketSimulator, *, store: Store | None = None, core: Core | None = None
+    wecom: SocketSimulator, *, store: Store | None = None, core: Core | None = None, patience: float = 10.0
 ) -> AsyncIterator[Running]:
     """A bot with its long connection."""
-    bot = made(wecom, store=store, core=core)
+    bot = made(wecom, store=store, core=core, patience=patience)
     times = wecom.subscriptions + 1
     bot.task = asyncio.create_task(bot.line.run(bot.core.submit))
     try:

@@ -13,6 +13,7 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from adapters.wecom.bot.pace import Pace
 from bot.api import Busy, Choices, End, Gone, Ignored, Media, Notice, Option, Status, Store, Text, Unavailable
 from bot.keys import Keys
 from bot.store import Feeds, RedisStore
@@ -65,7 +66,7 @@ async def test_a_lost_connection_is_made_anew(wecom: SocketSimulator):
 
 
 async def test_a_connection_without_signs_of_life_is_given_up(wecom: SocketSimulator):
-    async with connected(wecom):
+    async with connected(wecom, patience=0.5):
         wecom.deaf.add("ping")
         for number in (1, 2):
             await wecom.clock.sleep(25 * (number - 1) + 2)
@@ -107,6 +108,16 @@ async def test_a_refused_secret_is_said_once_and_shown_by_check(wecom: SocketSim
     assert "40001" in findings[1].detail
     assert "WECOM_BOT_SECRET" in findings[1].remedy
     assert "not-the-secret" not in str([logs, findings])
+
+
+async def test_check_leaves_the_running_connection_alone_and_needs_no_redis(wecom: SocketSimulator):
+    store = MemoryStore()
+    async with connected(wecom, store=store) as bot:
+        assert "connected" in (await bot.line.check())[1].detail
+        await store.go()
+        assert all(finding.ok for finding in await bot.line.check())
+        await store.come()
+        assert wecom.subscriptions == 1
 
 
 async def test_check_says_where_wecom_cannot_be_reached(wecom: SocketSimulator):
@@ -391,6 +402,31 @@ async def test_a_file_that_wecom_does_not_take_is_named_instead(wecom: SocketSim
         assert wecom.chat("ann").texts == ["【图片已生成，但企业微信无法在这里显示。】"]
 
 
+async def test_growing_text_is_brisk_at_first_then_slower_and_leaves_room_for_the_rest():
+    now = 0.0
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    pace = Pace(lambda: now, sleep)
+    for _ in range(40):
+        wait = pace.wait("ann", growing=True)
+        pauses.append(round(wait, 3))
+        await sleep(wait)
+        pace.count("ann")
+    assert pauses[:9] == [0.0, *[1.0] * 7, 3.0]
+    assert now > 90  # twenty-four a minute
+    assert pace.wait("ann") == 0.0
+    assert pace.wait("bob", growing=True) == 0.0
+    said = []
+    for _ in range(40):
+        await pace.turn("bob")
+        said.append(now)
+    assert min(later - earlier for earlier, later in zip(said, said[30:], strict=False)) >= 60
+
+
 async def test_a_chat_gets_no_more_than_thirty_frames_a_minute(wecom: SocketSimulator):
     async with connected(wecom) as bot:
         exchange = await wecom.says("ann", "Tell me a long story")
@@ -480,6 +516,52 @@ async def test_an_end_that_was_taken_is_not_said_again_where_only_its_note_was_l
     async with connected(wecom, store=store) as bot:
         other = await wecom.says("bob", "Hello?")
         await wecom.until(lambda: other.texts)
+        assert wecom.chat("ann").said == []
+
+
+async def test_an_end_that_got_lost_with_its_connection_is_sent_by_the_next(wecom: SocketSimulator):
+    async with connected(wecom) as bot:
+        exchange = await wecom.says("ann", "Hello?")
+        message = await bot.core.hears()
+        await wecom.until(lambda: exchange.thinking)
+        wecom.lose.add("aibot_respond_msg")
+        seen = len(wecom.frames)
+        await bot.answers(message, "Hello!")
+        await wecom.until(lambda: len(wecom.frames) > seen)
+        wecom.cut()
+        wecom.lose.clear()
+        await wecom.until(lambda: exchange.finished)
+        assert exchange.shown == "Hello!"
+        assert wecom.chat("ann").said == []
+
+
+async def test_of_several_messages_those_that_were_sent_are_not_sent_again(wecom: SocketSimulator):
+    store = MemoryStore()
+    async with connected(wecom, store=store) as bot:
+        exchange = await wecom.says("ann", "Tell me everything")
+        chat = wecom.chat("ann")
+        await wecom.until(lambda: exchange.thinking)
+        await bot.answers(await bot.core.hears(), *[f"{number:05} is a number. " for number in range(4000)])
+        await wecom.until(lambda: len(chat.said) == 3)
+    await bot.line._drawer.changed(exchange.stream)
+    async with connected(wecom, store=store):
+        other = await wecom.says("bob", "Hello?")
+        await wecom.until(lambda: other.texts)
+    assert all(chat.visible.count(f"{number:05} is") == 1 for number in range(4000))
+
+
+async def test_after_a_redelivery_the_answer_goes_by_the_new_request(wecom: SocketSimulator):
+    async with connected(wecom) as bot:
+        exchange = await wecom.says("ann", "Hello?")
+        message, first = await bot.core.hears(), exchange.request
+        await wecom.until(lambda: exchange.thinking)
+        await wecom.deliver(exchange)
+        await bot.core.until(lambda: bot.core.tried == 2)
+        other = await wecom.says("bob", "Hello?")
+        await wecom.until(lambda: other.thinking)
+        wecom.forget(first)
+        await bot.answers(message, "Hello!")
+        await wecom.until(lambda: exchange.finished)
         assert wecom.chat("ann").said == []
 
 

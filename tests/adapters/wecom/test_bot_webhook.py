@@ -24,7 +24,7 @@ from bot.api import (
 )
 from tests.adapters.memory_store import MemoryStore
 from tests.adapters.wecom.bot_running import Core, made, reachable
-from tests.simulators.wecom_bot import WebhookSimulator, webhook_simulator
+from tests.simulators.wecom_bot import Clock, WebhookSimulator, webhook_simulator
 from tests.simulators.wecom_bot.world import LIMIT
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
@@ -32,7 +32,9 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 
 @pytest.fixture
 async def wecom() -> AsyncIterator[WebhookSimulator]:
-    async with webhook_simulator() as simulator:
+    async with webhook_simulator(
+        Clock(8.0)
+    ) as simulator:  # the ten seconds for a refresh are more than one of ours
         yield simulator
 
 
@@ -235,6 +237,7 @@ async def test_notices_and_the_models_words_are_paragraphs(wecom: WebhookSimulat
             End(),
         ):
             await reply.send(part)
+        await wecom.until(lambda: exchange.finished)
         assert exchange.shown == "One.\n\nTwo three.\n\nFour."
 
 
