@@ -61,7 +61,8 @@ class Lease:
     """One attempt at the oldest message of a conversation, while it is ours.
 
     `attempt` counts from 1 and is not bounded here. `posts` and `answer` are what earlier attempts put into
-    the journal; `stopped` says that the person asked to stop, `withdrawn` that they deleted the message. `fence` tells this lease from a later one.
+    the journal; `stopped` says that the person asked to stop, `withdrawn` that they deleted the message. `fence`
+    tells this lease from a later one.
     `length` is that of the lane. `joined` says how many messages an earlier attempt answered together, and
     `burst` are those behind `message` that this one answers with it (`Inbox.join`).
     """

@@ -92,8 +92,8 @@ class Roles:
     def frame(self, role: Role, *, language: str, user: str | None, platform: str, date: dt.date) -> str:
         """The system prompt: the role's, in `language` where it has one, with its placeholders filled.
 
-        `user` is None where several people talk. Braces around anything but language, date, user and platform are plain text. A person chooses their
-        name freely, so it is cut down to one short line.
+        `user` is None where several people talk. Braces around anything but language, date, user and platform are
+        plain text. A person chooses their name freely, so it is cut down to one short line.
         """
         native = dict(_OWN_NAMES) if {language, language.partition("-")[0]} & set(role.prompts) else {}
         values: Mapping[str, str] = {
