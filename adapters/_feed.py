@@ -11,7 +11,7 @@ the last words of a worker that has lost its message are told apart from those o
 | `text` | `delta` | the next piece of the answer, Markdown |
 | `notice` | `key`, `text` | the bot's own voice, plain |
 | `choices` | `text`, `options` (each `label`, `value`) | a question with buttons |
-| `media` | `media`, `mime`, `data` (base64), `caption` | an image, recording, video or file |
+| `media` | `media`, `mime`, `data` (base64), `caption`, `name` | an image, recording, video or file |
 | `status` | `doing` | what the bot is doing meanwhile |
 | `end` | `question`, `at`, `command`, `parts`, `offers`, `usage` | the whole answer |
 
@@ -28,6 +28,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from bot.api import (
@@ -54,6 +55,9 @@ LIMIT = 4000
 
 TTL = 30 * 86400.0
 """Seconds after which a silent chat is forgotten."""
+
+FORGOTTEN = "forget.done"
+"""The notice after which the bot keeps nothing of a person: what was said before goes from the log, too."""
 
 _PATIENCE = 400
 """After so many pieces the pause between them grows by itself once more, which bounds their number."""
@@ -134,7 +138,10 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One question and what is to be shown as its answer. `attempt` is 0 where nobody has begun to answer."""
+    """One question and what is to be shown as its answer. `attempt` is 0 where nobody has begun to answer.
+
+    `joined`: it was part of one question with an earlier message, and its answer is the answer to that.
+    """
 
     message: str
     question: str
@@ -146,6 +153,7 @@ class Item:
     offers: tuple[Json, ...] = ()
     usage: Json | None = None
     attempt: int = 0
+    joined: bool = False
 
 
 @dataclass(slots=True)
@@ -161,6 +169,7 @@ class _Draft:
     offers: tuple[Json, ...] = ()
     usage: Json | None = None
     attempt: int = 0
+    joined: bool = False
 
     def take(self, value: Json) -> None:
         kind, attempt = value["kind"], int(value.get("attempt", 1))
@@ -169,6 +178,7 @@ class _Draft:
         if kind == "begin":
             self.attempt, self.ended = attempt, False
             self.parts, self.status, self.offers, self.usage = Parts(), None, (), None
+            self.joined = False
         elif kind == "end":
             self.attempt, self.ended, self.status = attempt, True, None
             self.parts, self.usage = Parts(value.get("parts", ())), value.get("usage")
@@ -198,6 +208,12 @@ class Fold:
             self._drafts[value["message"]] = draft
         if draft is not None:
             draft.take(value)
+            if value["kind"] == "end" and not value["parts"]:
+                draft.joined = self._waited(draft)
+
+    def _waited(self, draft: _Draft) -> bool:
+        """Whether a message before it has no answer yet: only what is part of one question ends out of turn."""
+        return any(not before.ended for before in takewhile(lambda d: d is not draft, self._drafts.values()))
 
     def items(self) -> list[Item]:
         """The items so far, oldest first; an unfinished answer with its text and status so far."""
@@ -213,6 +229,7 @@ class Fold:
                 offers=draft.offers,
                 usage=draft.usage,
                 attempt=draft.attempt,
+                joined=draft.joined,
             )
             for message, draft in self._drafts.items()
         ]
@@ -349,6 +366,8 @@ class FeedReply:
                 }
                 self._waiting.clear()  # the end holds it already
                 void = list(self._transient)
+                if any(part.get("key") == FORGOTTEN for part in whole["parts"]):
+                    await self._clear()
                 await self._append(whole)
                 await self._forget(void)
         finally:
@@ -370,6 +389,14 @@ class FeedReply:
         entry = await self._store.append(self._log, _dump(whole), limit=LIMIT, ttl=TTL)
         self._transient.append(entry)
         return entry
+
+    async def _clear(self) -> None:
+        """Keep nothing of what was answered before. Raises `Unavailable`; then it is done by the next attempt."""
+        values = [(entry.id, parse(entry)) for entry in await entries(self._store, self._log)]
+        over = {v["message"] for _, v in values if v and v["kind"] == "end"} - {self._incoming.id}
+        ids = [id for id, v in values if v is None or v["message"] in over]
+        if ids:
+            await self._store.remove(self._log, ids)
 
     async def _forget(self, ids: Sequence[str]) -> None:
         """Take out what no longer counts. To fail here costs room and nothing else."""
@@ -405,6 +432,7 @@ def _shown(part: Media | Choices | Notice) -> Json:
                 "mime": part.mime,
                 "data": data,
                 "caption": part.caption,
+                "name": part.name,
             }
 
 

@@ -92,6 +92,8 @@ class Intake:
             )
         if verdict.what == "busy":
             return Busy(self._busy(message.person.language))
+        if verdict.what == "interrupted":
+            return Ignored()  # it has stopped what runs, and has no answer of its own
         return Duplicate(ref) if verdict.what == "duplicate" else Accepted(ref, verdict.behind)
 
     async def _taken_back(self, message: Incoming) -> Outcome:

@@ -29,6 +29,9 @@ HOLD = 900.0
 FLOOD = 5
 """A person may send so many times as many messages of any kind (commands, too) as `RATE_LIMIT` allows questions."""
 
+CALM = 30
+"""So many messages at once are no flood, nor is one every two seconds, however few questions are allowed."""
+
 _CHARGED = 86_400_000  # ms for which a message's second attempt is known as such
 _UNITS = {
     "s": 1,
@@ -257,8 +260,8 @@ class Limits:
                 keys=[key, f"{key}:told"],
                 args=[
                     round(self._clock() * 1000),
-                    f"{self._rate.interval / FLOOD:.3f}",
-                    self._rate.count * FLOOD,
+                    f"{min(self._rate.interval / FLOOD, 60_000 / CALM):.3f}",
+                    max(self._rate.count * FLOOD, CALM),
                 ],
             )
         return int(wait) / 1000, bool(tell)

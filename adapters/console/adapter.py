@@ -19,8 +19,21 @@ from adapters.console.paper import Ink
 from adapters.console.parse import language
 from adapters.console.reading import Piped, Reading
 from adapters.console.talk import Talk
-from adapters.console.words import say
-from bot.api import Attachment, Finding, Gone, Host, Incoming, Journal, MenuEntry, Reply, Said, Store, Submit
+from adapters.console.words import say, spoken
+from bot.api import (
+    Attachment,
+    Finding,
+    Gone,
+    Host,
+    Incoming,
+    Journal,
+    MenuEntry,
+    Reply,
+    Said,
+    Store,
+    Submit,
+    VoiceForm,
+)
 from bot.settings import Block, Switch
 
 if TYPE_CHECKING:
@@ -44,6 +57,7 @@ class Console:
     """
 
     name: ClassVar[str] = "console"
+    voice_form: ClassVar[VoiceForm] = "mp3"
     Settings: ClassVar[type[ConsoleSettings]] = ConsoleSettings
     interactive: ClassVar[bool] = True
     trusted: ClassVar[bool] = True
@@ -140,7 +154,7 @@ class Console:
 
     async def menu(self, commands: Sequence[MenuEntry]) -> None:
         """Complete these while they are typed."""
-        self._menu = commands
+        self._menu = [entry for entry in commands if not entry.admin]
 
     async def close(self) -> None:
         """Nothing is open but the store, and that is the core's."""
@@ -153,7 +167,7 @@ class Console:
         return Typed(stdin, stdout, history=history, commands=self._commands)
 
     def _commands(self) -> list[tuple[str, str]]:
-        own = "zh-Hans" if self._language.startswith("zh") else "en"
+        own = spoken(self._language)
         return [
             (entry.name, entry.descriptions.get(own) or next(iter(entry.descriptions.values()), ""))
             for entry in self._menu

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import mimetypes
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from adapters.console.words import say
 MEDIA_LIMIT = 50
 """Files that are kept of the images and recordings that were shown; the oldest go first."""
 
+_UNFIT = re.compile(r"[^\w.-]|^\.+")  # in the name of a file of ours
 _FAULTS = ("error.", "gave_up")
 
 Json = dict[str, Any]
@@ -112,14 +114,22 @@ class Answer:
     async def _placed(self, part: Json) -> str:
         """Where the file is now, and its caption."""
         data = base64.b64decode(part["data"])
-        name = hashlib.sha256(data).hexdigest()[:16] + (mimetypes.guess_extension(part["mime"]) or ".bin")
-        path = self._media / name
+        path = self._media / _named(data, part)
         try:
             await asyncio.to_thread(_save, path, data)
             place = say(self._language, "saved", kind=part["media"], path=str(path))
         except OSError:  # a full disk or a home that cannot be written: the answer's words still count
             place = say(self._language, "unsaved", kind=part["media"], path=str(self._media))
         return "\n".join(filter(None, [place, clean(part["caption"])]))
+
+
+def _named(data: bytes, part: Json) -> str:
+    """A file name of its own, by which the same file is known again."""
+    digest = hashlib.sha256(data).hexdigest()
+    stem, dot, ending = _UNFIT.sub("_", part.get("name", ""))[-100:].rpartition(".")
+    if stem:
+        return f"{stem}-{digest[:8]}{dot}{ending}"
+    return digest[:16] + (mimetypes.guess_extension(part["mime"]) or ".bin")
 
 
 def _save(path: Path, data: bytes) -> None:

@@ -14,7 +14,7 @@ from adapters.console.paper import Ink
 from adapters.console.parse import parse
 from adapters.console.reading import Reading
 from adapters.console.words import say
-from bot.api import Busy, Incoming, Store, Submit, Unavailable
+from bot.api import Accepted, Busy, Ignored, Incoming, Store, Submit, Unavailable
 
 _PAUSE, _LONGEST_PAUSE = 0.5, 5.0  # seconds between attempts while the store is away
 _T = TypeVar("_T")
@@ -105,6 +105,10 @@ class Talk:
             self.failed = True
             await self._err.write(self._err.dress(outcome.text, "error") + "\n")
             return
+        if isinstance(outcome, Ignored):
+            return
+        if isinstance(outcome, Accepted) and outcome.behind:
+            await self._out.passing(say(self._language, "waiting"))
         answer = Answer(
             self._out, self._err, language=self._language, media=self._media, offering=self._offering
         )

@@ -1,4 +1,4 @@
-"""The console's own few words, in English and Chinese."""
+"""The console's own few words, in English and in simplified and traditional Chinese."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from types import MappingProxyType
 _ENGLISH: Mapping[str, str] = MappingProxyType(
     {
         "hint": "/help tells more. Alt+Enter begins a new line, Ctrl-C stops an answer, Ctrl-D ends.",
+        "waiting": "waiting for its turn…",
         "thinking": "thinking…",
         "typing": "typing…",
         "drawing": "drawing…",
@@ -22,6 +23,7 @@ _ENGLISH: Mapping[str, str] = MappingProxyType(
 _CHINESE: Mapping[str, str] = MappingProxyType(
     {
         "hint": "输入 /help 查看用法。Alt+Enter 换行，Ctrl-C 停止回答，Ctrl-D 退出。",
+        "waiting": "排队等候…",
         "thinking": "思考中…",
         "typing": "输入中…",
         "drawing": "绘图中…",
@@ -33,8 +35,33 @@ _CHINESE: Mapping[str, str] = MappingProxyType(
         "unsaved": "[{kind}: 无法保存到 {path}]",
     }
 )
+_TRADITIONAL: Mapping[str, str] = MappingProxyType(
+    {
+        "hint": "輸入 /help 查看用法。Alt+Enter 換行，Ctrl-C 停止回答，Ctrl-D 結束。",
+        "waiting": "排隊等候…",
+        "thinking": "思考中…",
+        "typing": "輸入中…",
+        "drawing": "繪圖中…",
+        "listening": "聆聽中…",
+        "again": "（重新回答）",
+        "stopping": "（正在停止；再按一次 Ctrl-C 不再等待）",
+        "away": "機器人暫時連不上儲存，正在重試；已接收的訊息不會遺失。",
+        "saved": "[{kind}: {path}]",
+        "unsaved": "[{kind}: 無法儲存到 {path}]",
+    }
+)
+_WORDS = MappingProxyType({"en": _ENGLISH, "zh-Hans": _CHINESE, "zh-Hant": _TRADITIONAL})
+_REGIONS = frozenset({"hant", "tw", "hk", "mo"})  # where Chinese is written in traditional characters
+
+
+def spoken(language: str) -> str:
+    """The language of ours that serves a BCP 47 tag; English where we do not speak it."""
+    first, *rest = language.lower().split("-")
+    if first != "zh":
+        return "en"
+    return "zh-Hans" if _REGIONS.isdisjoint(rest) else "zh-Hant"
 
 
 def say(language: str, key: str, **values: str | int) -> str:
-    """The sentence for `key` in `language` (a BCP 47 tag); English where we do not speak it."""
-    return (_CHINESE if language.lower().startswith("zh") else _ENGLISH)[key].format(**values)
+    """The sentence for `key` in the language that serves the tag `language`."""
+    return _WORDS[spoken(language)][key].format(**values)

@@ -38,6 +38,7 @@ from bot.api import (
     Said,
     Submit,
     Unavailable,
+    VoiceForm,
 )
 
 _SWEEP = 60.0
@@ -51,6 +52,7 @@ class TelegramAdapter:
     """
 
     name: ClassVar[str] = "telegram"
+    voice_form: ClassVar[VoiceForm] = "ogg-opus"
 
     def __init__(
         self,

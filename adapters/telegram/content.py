@@ -60,13 +60,14 @@ def without(text: str, spans: Sequence[Span]) -> str:
     return text.strip()
 
 
-def quoted(message: Json) -> Quoted | None:
-    """The message that is replied to: the part that was marked, if one was."""
+def quoted(message: Json, me: str) -> Quoted | None:
+    """The message that is replied to: the part that was marked, if one was. `me` is the bot's id."""
     part = str((message.get("quote") or {}).get("text", ""))
     reply, external = message.get("reply_to_message"), message.get("external_reply")
     if reply is not None and not is_topic_root(message):
         found = content(reply) or Content("")
-        return Quoted(part or found.text, author(reply), found.attachments)
+        ours = str((reply.get("from") or {}).get("id", "")) == me
+        return Quoted(part or found.text, author(reply), found.attachments, ours)
     if external is not None:
         found = content(external) or Content("")
         return Quoted(part or found.text, origin(external.get("origin") or {}), found.attachments)

@@ -133,8 +133,8 @@ class Inlet:
     async def _seen(self, incoming: Incoming) -> None:
         """Show that a message waits for its turn; the sign stays, because it is true afterwards too.
 
-        A bot may set one emoji of a list (https://core.telegram.org/bots/api#setmessagereaction); where the group allows
-        none, nothing is shown.
+        A bot may set one emoji of a list (https://core.telegram.org/bots/api#setmessagereaction); where the group
+        allows none, nothing is shown.
         """
         number, chat = ids.message_number(incoming.id), await self._chats.present(incoming.place.chat)
         if number is None or (ids.chat(incoming.id) or incoming.place.chat) != chat:

@@ -130,7 +130,7 @@ def _message(message: Json, me: Identity) -> Heard | Moved | None:
         person=person,
         text=text,
         attachments=held.attachments,
-        quoted=quoted(message),
+        quoted=quoted(message, me.id),
         addressed=addressed,
         sent_at=float(message.get("date", 0)),
     )

@@ -27,7 +27,19 @@ from adapters.web.interface import Interface, files
 from adapters.web.session import Attempts, Sessions
 from adapters.web.settings import WebSettings, enabled
 from adapters.web.stream import Pace
-from bot.api import Attachment, Finding, Gone, Host, Incoming, Journal, MenuEntry, Reply, Said, Submit
+from bot.api import (
+    Attachment,
+    Finding,
+    Gone,
+    Host,
+    Incoming,
+    Journal,
+    MenuEntry,
+    Reply,
+    Said,
+    Submit,
+    VoiceForm,
+)
 
 _STATIC = Path(__file__).with_name("static")
 
@@ -36,6 +48,7 @@ class Web:
     """`bot.api.Adapter` for people with a browser, and for other front ends that speak its JSON."""
 
     name: ClassVar[str] = "web"
+    voice_form: ClassVar[VoiceForm] = "mp3"
     Settings: ClassVar[type[WebSettings]] = WebSettings
     interactive: ClassVar[bool] = False
     trusted: ClassVar[bool] = True
@@ -100,7 +113,7 @@ class Web:
 
     async def menu(self, commands: Sequence[MenuEntry]) -> None:
         """Keep the menu for `GET /api/commands`."""
-        self._commands = tuple(commands)
+        self._commands = tuple(entry for entry in commands if not entry.admin)
 
     async def close(self) -> None:
         """Nothing is open but the store, and that is the core's."""

@@ -21,7 +21,7 @@ from adapters.web.guard import Guard, Refusal
 from adapters.web.session import COOKIE, LIFETIME, Attempts, Sessions
 from adapters.web.stream import EventStream, Pace, Streams, events
 from adapters.web.words import first_language, say
-from bot.api import Accepted, Busy, Ignored, Incoming, MenuEntry, Store, Submit, Unavailable
+from bot.api import Accepted, Busy, Duplicate, Ignored, Incoming, MenuEntry, Store, Submit, Unavailable
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -175,25 +175,24 @@ class Interface:
         session = await self._known(request)
         raw = await guard.body(request)
         incoming = parse.parse(raw, session, language=_language(request), now=self.clock())
-        answer = await self._submit(incoming)
-        # Also for a duplicate: the first delivery may have died between being accepted and being told.
-        await self._tell(incoming)
-        return answer
+        outcome = await self._submitted(incoming)
+        if not isinstance(outcome, Ignored):
+            # Also for a duplicate: the first delivery may have died between being accepted and being told.
+            await self._tell(incoming)
+        return _told(incoming, outcome)
 
     async def stop(self, request: Request) -> Response:
         """Stop the answer under way: the command `/stop`, without a question on the page."""
         session = await self._known(request)
         language, now = _language(request), self.clock()
-        return await self._submit(parse.incoming(self.ids(), "/stop", session, language=language, now=now))
+        incoming = parse.incoming(self.ids(), "/stop", session, language=language, now=now)
+        return _told(incoming, await self._submitted(incoming))
 
-    async def _submit(self, incoming: Incoming) -> Response:
+    async def _submitted(self, incoming: Incoming) -> Accepted | Duplicate | Ignored:
         outcome = await self.submit(incoming)
         if isinstance(outcome, Busy):
             raise Refusal(429, text=outcome.text, retry_after=2)
-        told = {"id": incoming.id, "ref": "" if isinstance(outcome, Ignored) else outcome.ref}
-        if isinstance(outcome, Accepted):
-            return JSONResponse(told, 202)
-        return JSONResponse(told | {"duplicate": True})
+        return outcome
 
     async def _tell(self, incoming: Incoming) -> None:
         """Show the question in the other windows; where that fails it shows once its answer begins."""
@@ -217,6 +216,16 @@ class Interface:
         return JSONResponse(
             [{"name": entry.name, "descriptions": dict(entry.descriptions)} for entry in self.commands()]
         )
+
+
+def _told(incoming: Incoming, outcome: Accepted | Duplicate | Ignored) -> Response:
+    match outcome:
+        case Accepted(ref, behind):
+            return JSONResponse({"id": incoming.id, "ref": ref, "behind": behind}, 202)
+        case Duplicate(ref):
+            return JSONResponse({"id": incoming.id, "ref": ref, "duplicate": True})
+        case Ignored():
+            return JSONResponse({"id": incoming.id, "ref": "", "silent": True}, 202)
 
 
 def _language(request: Request) -> str:

@@ -35,6 +35,7 @@ def _item(item: Item) -> Json:
         "ended": item.ended,
         "offers": list(item.offers),
         "usage": item.usage,
+        "joined": item.joined,
     }
 
 

@@ -1,4 +1,4 @@
-"""What the web chat itself has to say to a person, in English and Chinese."""
+"""What the web chat itself has to say to a person, in English and in simplified and traditional Chinese."""
 
 from __future__ import annotations
 
@@ -43,12 +43,32 @@ _CHINESE: Mapping[str, str] = MappingProxyType(
         "no_file": "没有这个文件。",
     }
 )
+_TRADITIONAL: Mapping[str, str] = MappingProxyType(
+    {
+        "away": "服務暫時無法接收訊息，請過幾秒再試。",
+        "no_session": "尚未登入。請重新開啟頁面，或透過 POST /api/session 取得權杖。",
+        "password": "密碼不正確。",
+        "attempts": "嘗試次數過多，請一分鐘後再試。",
+        "host": "未知的存取位址。管理員可將 PUBLIC_URL 設為該位址。",
+        "origin": "此請求來自其他網站。",
+        "too_large": "內容過長：每則訊息最多 256 KB。",
+        "not_json": "請求主體必須是 JSON 物件。",
+        "id": "`id` 須為 8 到 64 個字母、數字、`-` 或 `_`。",
+        "text": "`text` 不能為空。",
+        "cursor": "`after` 不是有效的游標。",
+        "streams": "開啟的視窗過多，請關閉一些。",
+        "no_file": "沒有這個檔案。",
+    }
+)
+_REGIONS = frozenset({"hant", "tw", "hk", "mo"})  # where Chinese is written in traditional characters
 
 
 def say(language: str, key: str) -> str:
-    """The sentence for `key`: Chinese for any `zh` tag, else English."""
-    chinese = language.lower().split("-")[0] == "zh"
-    return (_CHINESE if chinese else _ENGLISH)[key]
+    """The sentence for `key`: Chinese for any `zh` tag, in the characters of its region, else English."""
+    first, *rest = language.lower().split("-")
+    if first != "zh":
+        return _ENGLISH[key]
+    return (_CHINESE if _REGIONS.isdisjoint(rest) else _TRADITIONAL)[key]
 
 
 def first_language(accept: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from time import time
 
 import structlog
 
@@ -22,12 +24,15 @@ _log = structlog.get_logger(__name__)
 
 
 class Money:
-    """The commands about usage and budgets."""
+    """The commands about usage and budgets. `clock` is the time of day."""
 
-    def __init__(self, accounts: Accounts, limits: Limits, usages: Usages) -> None:
+    def __init__(
+        self, accounts: Accounts, limits: Limits, usages: Usages, *, clock: Callable[[], float] = time
+    ) -> None:
         self._accounts = accounts
         self._limits = limits
         self._usages = usages
+        self._clock = clock
 
     def commands(self) -> list[Command]:
         """The family."""
@@ -54,7 +59,8 @@ class Money:
                 lines += ["", say(key), *(self._line(say, *entry) for entry in entries[:_LISTED])]
         await _lines(call.delivery, "stats", lines)
         if people:
-            await call.delivery.send(Media("file", "text/csv", table(people), say("stats.table")))
+            name = f"usage-{datetime.fromtimestamp(self._clock(), UTC):%Y-%m}.csv"
+            await call.delivery.send(Media("file", "text/csv", table(people), say("stats.table"), name))
 
     async def budget(self, call: Call) -> None:
         """Show the budgets, or give one person another: `platform:id 2.00/day`, `none/day`, `default/day`."""

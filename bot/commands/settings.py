@@ -57,7 +57,10 @@ class Parameter:
 
     def read(self, text: str) -> float | int | None:
         """The number, or None where it is none or out of bounds."""
-        plain = unicodedata.normalize("NFKC", text).strip().replace(",", ".")
+        plain = unicodedata.normalize("NFKC", text).strip()
+        if self.whole and re.fullmatch(r"\d{1,3}(?:,\d{3})+", plain, re.ASCII):
+            plain = plain.replace(",", "")  # thousands; elsewhere a comma is what many write for a point
+        plain = plain.replace(",", ".")
         if not re.fullmatch(r"[+-]?\d{1,9}(?:\.\d{0,9})?|[+-]?\.\d{1,9}", plain, re.ASCII):
             return None
         value = float(plain)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from time import time
 
 from bot.api import Choices, Media, Option
 from bot.commands import Call, Command
@@ -23,13 +24,22 @@ _DELETE = frozenset({"delete", "remove", "删除", "刪除"})
 
 
 class Talk:
-    """The commands about what has been said."""
+    """The commands about what has been said. `clock` is the time of day."""
 
-    def __init__(self, windows: Windows, dialogue: Dialogue, sessions: Sessions, profiles: Profiles) -> None:
+    def __init__(
+        self,
+        windows: Windows,
+        dialogue: Dialogue,
+        sessions: Sessions,
+        profiles: Profiles,
+        *,
+        clock: Callable[[], float] = time,
+    ) -> None:
         self._windows = windows
         self._dialogue = dialogue
         self._sessions = sessions
         self._profiles = profiles
+        self._clock = clock
 
     def commands(self) -> list[Command]:
         """The family."""
@@ -75,10 +85,11 @@ class Talk:
         if not exchanges:
             await delivery.notice("export.nothing")
             return
-        mime = "application/json" if kind == "json" else "text/markdown"
+        mime, ending = ("application/json", "json") if kind == "json" else ("text/markdown", "md")
         text = _json(exchanges) if kind == "json" else _markdown(delivery, exchanges)
         caption = delivery.say("export.caption", count=len(exchanges))
-        await delivery.send(Media("file", mime, text.encode("utf-8", "replace"), caption))
+        name = f"dialogue-{datetime.fromtimestamp(self._clock(), UTC):%Y-%m-%d}.{ending}"
+        await delivery.send(Media("file", mime, text.encode("utf-8", "replace"), caption, name))
 
     # --- sessions --------------------------------------------------------------------------------------------
 

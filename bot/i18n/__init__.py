@@ -67,6 +67,7 @@ class Catalogue:
         """The sentence for `key`; never raises.
 
         A placeholder without a value is left as it stands; an unknown key is said itself; both are logged.
+        Numbers have their thousands apart.
         """
         sentence = self._sentence(language, key)
         if sentence is None:
@@ -75,7 +76,8 @@ class Catalogue:
 
         def fill(found: re.Match[str]) -> str:
             if found[1] in values:
-                return str(values[found[1]])
+                value = values[found[1]]
+                return f"{value:,}" if isinstance(value, int) else value
             _log.warning("sentence.value_missing", key=key, placeholder=found[1])
             return found[0]
 

@@ -32,6 +32,7 @@ from bot.api import (
     End,
     Gone,
     Host,
+    Ignored,
     Incoming,
     Media,
     MenuEntry,
@@ -327,6 +328,21 @@ async def test_a_picture_is_kept_in_a_folder_of_ones_own_and_its_path_printed(tm
     assert mode_of(media) == 0o700
 
 
+async def test_a_file_keeps_its_name_and_cannot_leave_its_folder(tmp_path: Path) -> None:
+    names = ("dialogue.md", "../../.bashrc", "..", "a b.md")
+    parts = [*(Media("file", "text/markdown", name.encode(), "", name) for name in names), End()]
+    await Piping(tmp_path, Core(lambda message: parts)).run(b"Export\n")
+    media = tmp_path / "state" / "media"
+    found = {path.read_bytes().decode(): path.name for path in media.iterdir()}
+    assert set(found) == set(names)
+    for name, pattern in (
+        ("dialogue.md", r"dialogue-\w{8}\.md"),
+        ("a b.md", r"a_b-\w{8}\.md"),
+        ("..", r"\w{16}\.md"),
+    ):
+        assert re.fullmatch(pattern, found[name])
+
+
 async def test_only_the_newest_pictures_are_kept(tmp_path: Path) -> None:
     parts = [*(Media("image", "image/png", bytes([n])) for n in range(60)), End()]
     await Piping(tmp_path, Core(lambda m: parts)).run(b"/image cats\n")
@@ -477,6 +493,26 @@ async def test_the_status_is_shown_until_the_first_word_only(tmp_path: Path) -> 
         await screen.sees("thinking…\x1b[0m")
         core.go_on.set()
         await screen.sees("\r\x1b[2KYes.")
+
+
+async def test_a_line_that_waits_behind_another_windows_says_so_until_its_turn(tmp_path: Path) -> None:
+    class Queued(Halting):
+        async def submit(self, message: Incoming) -> Outcome:
+            await super().submit(message)
+            return Accepted("ref", behind=1)
+
+    core = Queued([], [Text("Yes."), End()])
+    async with sitting(core, tmp_path) as screen:
+        screen.press("hello\r")
+        await screen.sees("waiting for its turn…")
+        core.go_on.set()
+        await screen.sees("\r\x1b[2KYes.")
+
+
+async def test_a_line_that_gets_no_answer_is_not_waited_for(tmp_path: Path) -> None:
+    core = Core()
+    core.refusals = [Ignored()]
+    assert (await Piping(tmp_path, core).run(b"/stop\nhello\n"))[0] == "You said hello.\n"
 
 
 async def test_ctrl_c_stops_the_answer_and_the_prompt_comes_back(tmp_path: Path) -> None:

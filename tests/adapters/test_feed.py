@@ -114,6 +114,7 @@ async def test_the_end_holds_the_whole_answer_and_is_all_that_stays():
                 "mime": "image/png",
                 "data": base64.b64encode(b"\x89PNG").decode(),
                 "caption": "A cat",
+                "name": "",
             },
             {"type": "text", "text": "Done."},
             {"type": "notice", "key": "limit.near", "text": "Three left."},
@@ -140,6 +141,36 @@ async def test_a_status_that_is_shown_already_is_not_said_again():
         await reply.send(part)
     assert kinds(store) == ["begin", "status", "status", "text", "status"]
     await reply.send(End())
+
+
+async def test_what_was_answered_with_the_message_before_it_is_known_for_that():
+    store, parts = MemoryStore(), [message("one", "m1"), message("two", "m2"), message("three", "m3")]
+    for part in parts:
+        await asked(store, LOG, part)
+    await FeedReply(store, LOG, parts[1], MemoryJournal()).send(
+        End()
+    )  # as the worker does, before it answers
+    assert [item.joined for item in fold(store.shown(LOG))] == [False, True, False]
+    answer = FeedReply(store, LOG, parts[0], MemoryJournal())
+    await answer.send(Text("Both."))
+    await answer.send(End())
+    await FeedReply(store, LOG, parts[2], MemoryJournal()).send(End())
+    assert [item.joined for item in fold(store.shown(LOG))] == [False, True, False]
+
+
+async def test_what_a_person_has_forgotten_is_in_the_log_no_more():
+    store = MemoryStore()
+    said = [message("My word is violet", "m1"), message("/forget yes", "m2"), message("and now?", "m3")]
+    for part in said:
+        await asked(store, LOG, part)
+    first = FeedReply(store, LOG, said[0], MemoryJournal())
+    await first.send(Text("I hear: violet"))
+    await first.send(End())
+    second = FeedReply(store, LOG, said[1], MemoryJournal())
+    await second.send(Notice("forget.done", text="Done."))
+    await second.send(End())
+    assert "violet" not in str(store.shown(LOG))
+    assert [item.question for item in fold(store.shown(LOG))] == ["/forget yes", "and now?"]
 
 
 async def test_no_task_outlives_the_end():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 import bot
-from bot.errors import ParleyError, Refused
+from bot.errors import Indigestible, ParleyError, Refused
 from bot.i18n import LANGUAGES, Catalogue, Sentence
 
 REF = "7f3a"
@@ -22,6 +22,7 @@ BY_THE_PERSON = {
     "error.nothing_to_answer",
     "error.context_too_long",
     "error.filtered",
+    *(cls.user_key for cls in (Indigestible, *Indigestible.__subclasses__())),
 }
 
 
@@ -107,7 +108,7 @@ def test_every_sentence_that_the_core_asks_for_exists(catalogue: Catalogue) -> N
 
 def test_values_take_their_places(catalogue: Catalogue) -> None:
     assert catalogue.say("en", "model.default", model="gpt") == "Default (gpt)"
-    assert catalogue.say("zh-Hans", "error.message_too_long", limit=32000, ref=REF).count("32000") == 1
+    assert catalogue.say("zh-Hans", "error.message_too_long", limit=32000, ref=REF).count("32,000") == 1
 
 
 def test_a_value_is_never_read_as_a_placeholder(catalogue: Catalogue) -> None:
@@ -137,6 +138,11 @@ def test_one_and_many_differ_where_the_language_does(catalogue: Catalogue) -> No
 def test_the_number_is_called_count_unless_the_entry_says_otherwise() -> None:
     catalogue = Catalogue({"en": {"apples": Sentence("{count} apples", one="an apple")}})
     assert [catalogue.say("en", "apples", count=n) for n in (0, 1, 2)] == ["0 apples", "an apple", "2 apples"]
+
+
+def test_the_thousands_of_a_number_stand_apart(catalogue: Catalogue) -> None:
+    assert "16,000 characters" in catalogue.say("en", "system.long", limit=16_000)
+    assert "16,000 " in catalogue.say("zh-Hans", "system.long", limit=16_000)
 
 
 def test_an_unknown_language_is_answered_in_the_nearest(catalogue: Catalogue) -> None:

@@ -24,6 +24,7 @@ from bot.api import (
     Duplicate,
     End,
     Host,
+    Ignored,
     Incoming,
     MenuEntry,
     Notice,
@@ -68,7 +69,8 @@ class Core:
     """A core that answers by `script`, one message after the other, and keeps what it heard.
 
     A `/stop` overtakes what waits, and sets `stopping` for the script to see. `busy` counts the
-    messages to be refused first.
+    messages to be refused first. What is in `joined` is part of the question before it, what is in `silent`
+    gets no answer.
     """
 
     def __init__(self, web: Web, store: Store) -> None:
@@ -76,6 +78,8 @@ class Core:
         self.heard: list[Incoming] = []
         self.stopping = asyncio.Event()
         self.busy = 0
+        self.joined: set[str] = set()
+        self.silent: set[str] = set()
         self._web = web
         self._store = store
         self._turn = asyncio.Lock()
@@ -94,6 +98,8 @@ class Core:
             return Busy("Please wait for the answer to your last messages.")
         if any(each.key == incoming.key for each in self.heard):
             return Duplicate("ref")
+        if incoming.text in self.silent:
+            return Ignored()
         self.heard.append(incoming)
         self._answers.add(asyncio.create_task(self._answer(incoming)))
         return Accepted("ref")
@@ -109,6 +115,9 @@ class Core:
         if incoming.text == "/stop":
             self.stopping.set()
             await reply.send(Notice("stopped", text="Stopped."))
+            await reply.send(End())
+            return
+        if incoming.text in self.joined:
             await reply.send(End())
             return
         async with self._turn:

@@ -42,7 +42,7 @@ def moons(planet):
 
 
 class Slow:
-    """A script that says `first`, and `rest` once `go` is set."""
+    """A script that says `first`, and `rest` once `go` is set, and offers another answer."""
 
     def __init__(self, first: str, rest: str) -> None:
         self.first = first
@@ -54,7 +54,7 @@ class Slow:
         await reply.send(Text(self.first))
         await self.go.wait()
         await reply.send(Text(self.rest))
-        await reply.send(End())
+        await reply.send(End(None, (Option("Retry", "/retry"),)))
 
 
 async def ask(page: Page, text: str) -> None:
@@ -337,3 +337,47 @@ async def test_script_in_a_question_an_answer_or_a_notice_stays_text(house: Hous
         assert await page.evaluate("window.hit") is None
         await page.reload()
         await expect(page.get_by_role("button", name=f"Label {SCRIPT}")).to_be_visible()
+
+
+async def test_what_is_part_of_one_question_has_no_empty_answer_of_its_own(house: House, visit: Visit):
+    page = await (await visit()).open()
+    slow = house.core.script = Slow("Both", " of them.")
+    house.core.joined = {"and two"}
+    await ask(page, "one")
+    await expect(answer(page)).to_contain_text("Both")
+    await ask(page, "and two")
+    await expect(answer(page)).to_have_attribute("aria-busy", "false")
+    slow.go.set()
+    await expect(page.get_by_text("Both of them.", exact=True)).to_be_visible()
+    await expect(page.get_by_role("button", name="Retry")).to_be_visible()
+    await expect(page.locator("p:visible", has_text="There was no answer.")).to_have_count(0)
+    await page.reload()
+    await expect(page.get_by_text("Both of them.", exact=True)).to_be_visible()
+    await expect(page.locator("p:visible", has_text="There was no answer.")).to_have_count(0)
+
+
+async def test_a_command_that_gets_no_answer_leaves_nothing_on_the_page(house: House, visit: Visit):
+    page = await (await visit()).open()
+    house.core.silent = {"/stop"}
+    await ask(page, "hello")
+    await expect(answer(page).locator(".text")).to_have_text("You said: hello")
+    await ask(page, "/stop")
+    await expect(page.get_by_role("article")).to_have_count(1)
+    await expect(page.get_by_role("button", name="Stop", exact=True)).to_be_hidden()
+
+
+async def test_what_was_forgotten_goes_from_the_page(house: House, visit: Visit):
+    async def forgets(incoming: Incoming, reply: Reply) -> None:
+        if incoming.text == "/forget":
+            await reply.send(Notice("forget.done", text="Nothing is kept."))
+        else:
+            await reply.send(Text("I hear."))
+        await reply.send(End())
+
+    page = await (await visit()).open()
+    house.core.script = forgets
+    await ask(page, "My word is violet")
+    await expect(answer(page).locator(".text")).to_have_text("I hear.")
+    await ask(page, "/forget")
+    await expect(page.get_by_text("Nothing is kept.", exact=True)).to_be_visible()
+    await expect(page.get_by_text("My word is violet")).to_have_count(0)

@@ -9,6 +9,7 @@ import { chooseLanguage, translate } from "./words.js";
 
 const PATIENCE = 1000; // milliseconds before a lost connection is told: most come back sooner
 const ABSENCE = 60_000; // a page that was away for longer asks for what it missed
+const FORGOTTEN = "forget.done"; // the notice after which nothing is kept of what was said before
 const SPOKEN = 4000; // characters of an answer that are read out
 
 const find = (id) => document.getElementById(id);
@@ -34,7 +35,8 @@ const transcript = new Transcript(
 
 const outbox = new Outbox({
   onChange: (message, state, reason) => {
-    transcript.get(message)?.deliver(state, reason);
+    if (state === "silent") transcript.drop(message);
+    else transcript.get(message)?.deliver(state, reason);
     if (state === "failed") announce(say("failed", { reason: reason || say("failedUnknown") }));
     settle();
   },
@@ -121,6 +123,7 @@ function tell(exchange, name, data) {
   } else if (name === "end") {
     exchange.end(data);
     announce(`${say("answer")}: ${exchange.parts.spoken.slice(0, SPOKEN)}`);
+    if (data.parts.some((part) => part.key === FORGOTTEN)) return false; // the server has let go of all before it
   } else {
     exchange.add(name, data);
   }

@@ -66,6 +66,7 @@ export class Exchange {
     this.ended = item.ended ?? false;
     this.offers = item.offers ?? [];
     this.status = item.status ?? null;
+    this.joined = item.joined ?? false;
     this.refresh();
   }
 
@@ -73,6 +74,7 @@ export class Exchange {
   begin() {
     this.parts.clear();
     this.ended = false;
+    this.joined = false;
     this.offers = [];
     this.status = null;
     this.refresh();
@@ -101,7 +103,8 @@ export class Exchange {
 
   /** The answer is finished; what the server says now is what stands. */
   end({ parts, offers }) {
-    this.show({ parts, offers, ended: true });
+    // Only what is part of one question with the message before it ends out of its turn.
+    this.show({ parts, offers, ended: true, joined: parts.length === 0 && this.queued });
   }
 
   /** How far the question has come: "sending", "waiting", "failed" or "sent". */
@@ -141,7 +144,7 @@ export class Exchange {
     const doing = this.queued && this.parts.empty ? "queued" : (this.status ?? "thinking");
     const word = say(["queued", "thinking", "typing", "drawing", "listening"].includes(doing) ? doing : "thinking");
     if (this.#doing.lastChild.textContent !== word) this.#doing.lastChild.textContent = word;
-    this.#nothing.hidden = running || !this.parts.empty;
+    this.#nothing.hidden = running || this.joined || !this.parts.empty;
     this.#foot.hidden = running || this.parts.text === "";
     this.#offer(this.last && this.ended ? this.offers : []);
   }

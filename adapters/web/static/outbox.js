@@ -21,7 +21,8 @@ export function freshId() {
 
 /**
  * The queue of messages on their way. `onChange(id, state, reason)` tells of each: state is "sending", "waiting"
- * (the server cannot be reached, it is tried again), "failed" (with the reason) or "sent". `onShut()`: the session
+ * (the server cannot be reached, it is tried again), "failed" (with the reason), "sent" or "silent" (sent, and no answer
+ * will come). `onShut()`: the session
  * is over.
  */
 export class Outbox {
@@ -62,12 +63,12 @@ export class Outbox {
   }
 
   /** The server has the message, whatever became of our request. */
-  arrived(id) {
+  arrived(id, state = "sent") {
     const before = this.#letters.length;
     this.#letters = this.#letters.filter((letter) => letter.id !== id);
     if (this.#letters.length !== before) {
       this.#keep();
-      this.onChange(id, "sent", "");
+      this.onChange(id, state, "");
     }
   }
 
@@ -93,8 +94,8 @@ export class Outbox {
   async #deliver(letter) {
     for (let tries = 0; this.#letters.includes(letter); tries += 1) {
       try {
-        await send(letter.id, letter.text);
-        this.arrived(letter.id);
+        const told = await send(letter.id, letter.text);
+        this.arrived(letter.id, told?.silent ? "silent" : "sent");
         return true;
       } catch (fault) {
         if (!(fault instanceof Refusal)) throw fault;

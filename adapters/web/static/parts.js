@@ -28,8 +28,8 @@ function media(part, { say }) {
   const shown = make({ image: "img", audio: "audio", video: "video" }[part.media] ?? "a");
   if (shown.localName === "a") {
     shown.href = url;
-    shown.download = part.caption || "";
-    shown.textContent = part.caption || say("file", { mime: part.mime });
+    shown.download = part.name || part.caption || "";
+    shown.textContent = part.caption || part.name || say("file", { mime: part.mime });
   } else {
     shown.src = url;
     if (part.media === "image") shown.alt = part.caption;
@@ -40,7 +40,7 @@ function media(part, { say }) {
   return { element: node, release: () => URL.revokeObjectURL(url) };
 }
 
-const FIELDS = { notice: ["text"], choices: ["text", "options"], media: ["media", "mime", "caption", "data"] };
+const FIELDS = { notice: ["text"], choices: ["text", "options"], media: ["media", "mime", "caption", "name", "data"] };
 
 function same(shown, part) {
   const fields = FIELDS[part.type] ?? [];

@@ -135,9 +135,10 @@ export class Transcript {
   arrange() {
     while (this.#exchanges.size > LONGEST) this.drop(this.#exchanges.keys().next().value);
     const all = [...this.#exchanges.values()];
+    const last = all.findLast((exchange) => !exchange.joined);
     let open = false;
-    all.forEach((exchange, i) => {
-      exchange.place({ last: i === all.length - 1, queued: open });
+    all.forEach((exchange) => {
+      exchange.place({ last: exchange === last, queued: open });
       open ||= exchange.delivered && !exchange.ended;
     });
     this.#nameDays(all);

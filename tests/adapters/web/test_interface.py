@@ -11,6 +11,7 @@ from bot.api import (
     Busy,
     Choices,
     End,
+    Ignored,
     Incoming,
     Media,
     MenuEntry,
@@ -61,7 +62,10 @@ async def test_a_question_is_accepted_once_and_answered():
     async with house() as web, web.visitor(accept_language="zh-CN,zh;q=0.9,en;q=0.8") as client:
         body = {"id": ID, "text": "Hello"}
         accepted = await client.post("/api/messages", json=body)
-        assert (accepted.status_code, accepted.json()) == (202, {"id": ID, "ref": f"ref-{ID}"})
+        assert (accepted.status_code, accepted.json()) == (
+            202,
+            {"id": ID, "ref": f"ref-{ID}", "behind": 0},
+        )
         again = await client.post("/api/messages", json=body)
         assert (again.status_code, again.json()) == (200, {"id": ID, "ref": f"ref-{ID}", "duplicate": True})
         await web.core.quiet()
@@ -88,6 +92,7 @@ async def test_a_question_is_accepted_once_and_answered():
                 "ended": True,
                 "offers": [],
                 "usage": None,
+                "joined": False,
             }
         ]
         assert history["cursor"] != "0"
@@ -122,7 +127,7 @@ async def test_a_text_with_a_slash_is_a_command():
 async def test_every_kind_of_part_is_in_the_history():
     async def all_kinds(incoming: Incoming, reply: Reply) -> None:
         await reply.send(Text("one"))
-        await reply.send(Media("image", "image/png", b"png", "a cat"))
+        await reply.send(Media("image", "image/png", b"png", "a cat", "cat.png"))
         await reply.send(Notice("hint", text="By the way."))
         await reply.send(Choices("Which?", (Option("A", "/a"),)))
         await reply.send(End(Usage(3, 4), (Option("Retry", "/retry"),)))
@@ -133,12 +138,27 @@ async def test_every_kind_of_part_is_in_the_history():
         (item,) = (await client.get("/api/history")).json()["items"]
     assert item["parts"] == [
         {"type": "text", "text": "one", "html": "<p>one</p>\n"},
-        {"type": "media", "media": "image", "mime": "image/png", "data": "cG5n", "caption": "a cat"},
+        {
+            "type": "media",
+            "media": "image",
+            "mime": "image/png",
+            "data": "cG5n",
+            "caption": "a cat",
+            "name": "cat.png",
+        },
         {"type": "notice", "key": "hint", "text": "By the way."},
         {"type": "choices", "text": "Which?", "options": [{"label": "A", "value": "/a"}]},
     ]
     assert item["offers"] == [{"label": "Retry", "value": "/retry"}]
     assert item["usage"] == {"prompt": 3, "completion": 4, "estimated": False}
+
+
+async def test_what_is_done_at_once_and_gets_no_answer_is_not_shown():
+    async with house() as web, web.visitor() as client:
+        web.core.mood = Ignored()
+        answer = await client.post("/api/messages", json={"id": ID, "text": "/stop"})
+        assert (answer.status_code, answer.json()) == (202, {"id": ID, "ref": "", "silent": True})
+        assert (await client.get("/api/history")).json()["items"] == []
 
 
 async def test_stop_is_a_command_without_a_question_on_the_page():
@@ -216,7 +236,10 @@ async def test_a_busy_conversation_is_told_so():
         assert (await client.get("/api/history")).json()["items"] == []
 
 
-@pytest.mark.parametrize(("language", "words"), [("en-GB,en", "Please try again"), ("zh-TW", "请过几秒再试")])
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en-GB,en", "Please try again"), ("zh-CN", "请过几秒再试"), ("zh-TW", "請過幾秒再試")],
+)
 async def test_where_nothing_can_be_accepted_the_person_is_told_in_their_language(language: str, words: str):
     async with house() as web, web.visitor(accept_language=language) as client:
         web.core.mood = Unavailable("redis: connection refused at 10.0.0.1")

@@ -1,4 +1,4 @@
-"""A registry of all commands that talk needs, over a real window, real profiles and a scripted model."""
+"""A registry of all commands over a real Redis and a scripted model."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from bot.access import Access, AccessSettings
 from bot.api import Incoming, Person, Place
 from bot.commands import Registry
+from bot.commands.admin import Admins
 from bot.commands.basics import Basics, help_for
 from bot.commands.choices import Choices
+from bot.commands.money import Money
 from bot.commands.personal import Personal
 from bot.commands.roles import RoleCommands
 from bot.commands.settings import Preferences
@@ -23,7 +26,11 @@ from bot.endpoints.models import Model as Listed
 from bot.errors import Unreachable
 from bot.intake import clean
 from bot.keys import Keys
+from bot.limits import Limits, LimitSettings
+from bot.overview import Accounts
+from bot.prices import Prices
 from bot.profile import Profile, Profiles
+from bot.reloads import Reloads
 from bot.roles import Roles
 from bot.roles.casting import Casting
 from bot.roles.own import OwnRoles
@@ -31,6 +38,8 @@ from bot.scope import home, scope, shared
 from bot.sessions import Sessions
 from bot.settings import DialogueSettings
 from bot.tokens import Tokens
+from bot.traces import Traces
+from bot.usage import Usages
 from bot.window import Windows
 from tests.bot.doubles import Collected, Held, catalogue, delivery
 from tests.bot.test_dialogue import Model
@@ -73,11 +82,17 @@ class House:
             settings=DialogueSettings(context_summary=False),
             clock=self.clock,
         )
+        self.access = Access(
+            AccessSettings.load({"ADMINS": f"test:{ADMIN}", "ALLOWED": "*"}), redis, self.keys, trusted=()
+        )
+        self.limits = Limits(LimitSettings.load({"RATE_LIMIT": "off"}), redis, self.keys, clock=self.clock)
+        self.usages = Usages(redis, self.keys, clock=self.clock)
+        accounts = Accounts(self.limits, self.usages, Prices.load(None), self.access)
         family = [
             *Basics(self.windows, self.dialogue).commands(),
             *RoleCommands(casting, self.profiles, self.dialogue).commands(),
             *Choices(self.profiles, self.server).commands(),  # type: ignore[arg-type]
-            *Talk(self.windows, self.dialogue, self.sessions, self.profiles).commands(),
+            *Talk(self.windows, self.dialogue, self.sessions, self.profiles, clock=self.clock).commands(),
             *Preferences(self.profiles, casting, self.dialogue, language=self.language).commands(),
             *Personal(
                 self.windows,
@@ -87,6 +102,13 @@ class House:
                 kept=7 * 86400,
                 link="https://bot.example.org",
                 forgets=(self.forget,),
+                clock=self.clock,
+            ).commands(),
+            *Money(accounts, self.limits, self.usages, clock=self.clock).commands(),
+            *Admins(
+                self.access,
+                Traces(redis, self.keys, clock=self.clock),
+                Reloads(redis, self.keys, lambda: None),
                 clock=self.clock,
             ).commands(),
         ]

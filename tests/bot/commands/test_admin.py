@@ -154,7 +154,7 @@ async def test_what_became_of_a_message_is_found_by_its_reference(house):
     await home.traces.begin("AB12", person="test:ann", place="test:ann", attempt=2, sent_at=1)
     await home.traces.end("AB12", "failed", "KeyRejected")
     text = shown(await home.say("/debug ab12"))
-    for part in ("AB12: ended with a fault", "test:ann", "Attempt: 2", "2 hours ago", "KeyRejected"):
+    for part in ("AB12: ended with an error", "test:ann", "Attempt: 2", "2 hours ago", "KeyRejected"):
         assert part in text
     assert (await home.say("/debug")).notices == ["debug.how"]
     assert (await home.say("/debug ZZ99")).notices == ["debug.unknown"]

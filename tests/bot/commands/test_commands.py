@@ -112,6 +112,9 @@ async def test_an_unknown_command_names_the_nearest_and_changes_nothing(house: H
     assert isinstance(near, Notice)
     assert near.key == "command.unknown_near"
     assert "/retry" in near.text
+    nearest = (await house.say("/重来")).parts[0]
+    assert isinstance(nearest, Notice)
+    assert "/重试" in nearest.text
     assert (await house.say("/xyzzy")).notices == ["command.unknown"]
     assert house.server.requests == []
 

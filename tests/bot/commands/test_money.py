@@ -36,7 +36,7 @@ class House:
         self.usages = Usages(redis, keys, clock=lambda: NOON)
         accounts = Accounts(self.limits, self.usages, Prices.load(None), self.access)
         self.registry = Registry(
-            Money(accounts, self.limits, self.usages).commands(),
+            Money(accounts, self.limits, self.usages, clock=lambda: NOON).commands(),
             languages=catalogue.languages,
             say=catalogue.say,
             admin=self.access.admin,
@@ -105,7 +105,7 @@ async def test_an_admin_sees_the_whole_by_model_and_by_person_and_gets_a_table(h
     assert "9.91 USD" in text
     assert "{" not in text
     (media,) = [part for part in reply.parts if isinstance(part, Media)]
-    assert (media.kind, media.mime) == ("file", "text/csv")
+    assert (media.kind, media.mime, media.name) == ("file", "text/csv", "usage-2026-11.csv")
     rows = list(csv.DictReader(io.StringIO(media.data.decode("utf-8-sig"))))
     assert [row["person"] for row in rows] == ["test:bob", "test:ann"]
     assert rows[0] == {

@@ -283,7 +283,7 @@ async def test_there_is_room_for_so_many_roles_and_no_more(house: House):
         ("@everyone: x", "formatting"),
         ("🏴\u200b: x", "letters or digits"),
         (f"{'x' * (NAME_LIMIT + 1)}: x", f"at most {NAME_LIMIT} "),
-        (f"Pirate: {'x' * 100_000}", f"at most {PROMPT_LIMIT} "),
+        (f"Pirate: {'x' * 100_000}", f"at most {PROMPT_LIMIT:,} "),
     ],
 )
 async def test_a_faulty_definition_is_explained_and_nothing_changes(
