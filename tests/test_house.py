@@ -258,6 +258,16 @@ def test_what_is_imported_at_run_time_is_declared() -> None:
         "telegram": "python-telegram-bot",
         "telegramify_markdown": "telegramify-markdown",
     }
+    known_as |= {
+        "PIL": "pillow",
+        "bs4": "markdownify",  # which takes its trees
+        "charset_normalizer": "charset-normalizer",
+        "docx": "python-docx",
+        "lxml": "python-docx",  # whose faults are its own
+        "pptx": "python-pptx",
+        "pysilk": "silk-python",
+        "yarl": "aiohttp",  # whose addresses are its own
+    }
     builtin = {"bot", "adapters", "__future__"}
     names = {
         name.partition(".")[0]

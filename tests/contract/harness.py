@@ -6,6 +6,7 @@ A new adapter adds one class here and one line to `HARNESSES`.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import time
@@ -22,6 +23,7 @@ import httpx
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
+from adapters._envelope import read_xml
 from adapters._feed import Item, fold, log_of
 from adapters.console import Console, ConsoleSettings
 from adapters.console.parse import parse as parse_line
@@ -39,10 +41,28 @@ from adapters.telegram.settings import TelegramSettings
 from adapters.telegram.settings import credentials as telegram_credentials
 from adapters.web import Web, WebSettings
 from adapters.web.parse import parse as parse_body
+from adapters.wechat import WeChatSettings
+from adapters.wechat.adapter import WeChatAdapter
+from adapters.wechat.official import Official
+from adapters.wechat.official.parse import parse as parse_wechat
+from adapters.wechat.settings import credentials as wechat_credentials
+from adapters.wecom.adapter import WeComAdapter
+from adapters.wecom.app.parse import parse as parse_wecom
+from adapters.wecom.app.reply import SILENCE
+from adapters.wecom.settings import WeComSettings
+from adapters.wecom.settings import credentials as wecom_credentials
+from adapters.wecom.words import say as wecom_says
 from bot.api import Accepted, Adapter, Attachment, End, Host, Incoming, Outcome, Text
 from tests.adapters.memory_store import MemoryJournal, MemoryStore
+from tests.simulators.endpoint import serve
 from tests.simulators.slack import File, SlackSimulator, slack_simulator
 from tests.simulators.telegram import TelegramSimulator, telegram_simulator
+from tests.simulators.wechat import Account as WeChatAccount
+from tests.simulators.wechat import Clock as WeChatClock
+from tests.simulators.wechat import Person as WeChatPerson
+from tests.simulators.wechat import Told, WeChatSimulator, wechat_simulator
+from tests.simulators.wechat.delivering import written
+from tests.simulators.wecom import WeComSimulator, wecom_simulator
 
 OK = "That is understood."
 
@@ -377,6 +397,151 @@ class SlackHarness:
         await asyncio.sleep(min(seconds, 0.01))
 
 
+class WeComHarness:
+    """WeCom's simulator, by the callback of a self-built app; every message is another member's."""
+
+    adapter: WeComAdapter
+
+    def __init__(self) -> None:
+        self.wecom: WeComSimulator
+        self._stack = AsyncExitStack()
+        self._heard: list[Incoming] = []
+
+    async def __aenter__(self) -> Self:
+        self.wecom = await self._stack.enter_async_context(wecom_simulator())
+        found = wecom_credentials(WeComSettings.load(self.wecom.environment))
+        assert found is not None
+        host = Host(MemoryStore(), "127.0.0.1", 0, "", alone=False)
+        self.adapter = WeComAdapter(found, host, sleep=self._sleep)
+        self._stack.push_async_callback(self.adapter.close)
+        await self._speak()
+        await self.adapter.check()  # opens the connection, which is a task of the simulator's
+        return self
+
+    async def __aexit__(self, *fault: object) -> None:
+        await self._stack.aclose()
+
+    def heard(self) -> Sequence[Incoming]:
+        return self._heard
+
+    def seen(self, message: Incoming) -> Sequence[str]:
+        return self.wecom.member(message.place.chat).shown
+
+    def whole(self, message: Incoming) -> bool:
+        return self.seen(message)[-1:] != [wecom_says("zh-CN", "thinking")]
+
+    async def cut(self) -> None:
+        self.wecom.fail(times=1_000_000)
+
+    async def mend(self) -> None:
+        self.wecom.heal()
+
+    async def hand_in(self, text: str, core: Core) -> str:
+        core.adapter = self.adapter
+        ann = self.wecom.member("ann")
+        async with serve(Starlette(routes=list(self.adapter.routes(core.submit)))) as port:
+            self.wecom.deliver_to(f"http://127.0.0.1:{port}/wecom")
+            await ann.says(text)
+        await self.adapter.close()  # what is told beside the work has been told then
+        return "\n".join(ann.shown)
+
+    async def _speak(self) -> None:
+        """Have people say something of every kind, while nobody is there to hear it."""
+        people = [self.wecom.member(f"p{number}") for number in range(6)]
+        said = [
+            await people[0].says("hello"),
+            await people[1].says("/help"),
+            await people[2].says("你好 👋"),
+            await people[3].sends("image", b"\x89PNG picture"),
+            await people[4].locates("The harbour"),
+            await people[5].clicks("/new"),
+        ]
+        app = self.adapter.credentials.app
+        assert app is not None
+        read = [{name: str(value) for name, value in one.message.items()} for one in said]
+        meanings = [parse_wecom(message, app.account) for message in read]
+        self._heard = [meaning for meaning in meanings if isinstance(meaning, Incoming)]
+
+    @staticmethod
+    async def _sleep(seconds: float) -> None:
+        await asyncio.sleep(0.01 if seconds < SILENCE else seconds)
+
+
+class WeChatHarness:
+    """An Official Account on WeChat's simulator, which may send no customer-service messages: what was answered is
+    put down for a delivery to carry."""
+
+    adapter: WeChatAdapter
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.wechat: WeChatSimulator
+        self._stack = AsyncExitStack()
+        self._heard: list[Incoming] = []
+
+    async def __aenter__(self) -> Self:
+        account = WeChatAccount(rights=False)
+        self.wechat = await self._stack.enter_async_context(
+            wechat_simulator(account, clock=WeChatClock(0.05))
+        )
+        found = wechat_credentials(WeChatSettings.load(self.wechat.settings(WECHAT_REPLY="passive")))
+        assert found is not None
+        host = Host(self.store, "127.0.0.1", 0, "", alone=False)
+        self.adapter = WeChatAdapter([Official(found, host)])
+        self._stack.push_async_callback(self.adapter.close)
+        await self._speak()
+        return self
+
+    async def __aexit__(self, *fault: object) -> None:
+        await self.store.come()
+        await self._stack.aclose()
+
+    def heard(self) -> Sequence[Incoming]:
+        return self._heard
+
+    def seen(self, message: Incoming) -> Sequence[str]:
+        kept = json.loads(self.store.values.get(f"end:{message.key}", "[]"))
+        return [value for kind, value in kept if kind == "text"]
+
+    def whole(self, message: Incoming) -> bool:
+        return f"end:{message.key}" in self.store.values
+
+    async def cut(self) -> None:
+        await self.store.go()
+
+    async def mend(self) -> None:
+        await self.store.come()
+
+    async def hand_in(self, text: str, core: Core) -> str:
+        core.adapter = self.adapter
+        ann = self.wechat.person("oAnn")
+        async with serve(Starlette(routes=list(self.adapter.routes(core.submit)))) as port:
+            self.wechat.deliveries.callbacks.append(f"http://127.0.0.1:{port}/wechat")
+            await ann.says(text)
+        return "\n".join(ann.texts)
+
+    async def _speak(self) -> None:
+        """Have people say something of every kind, and take it from the wire."""
+        us, app_id = self.wechat.account.name, self.wechat.account.app_id
+
+        async def take(person: WeChatPerson, content: dict[str, object]) -> Told:
+            head = {"ToUserName": us, "FromUserName": person.openid, "CreateTime": 1_700_000_000}
+            found = parse_wechat(read_xml(written({**head, **content}).encode()), app_id)
+            assert found is not None
+            self._heard.append(found.incoming)
+            return Told(1)
+
+        people = [WeChatPerson(f"o{number}", take, self.wechat.clock.time) for number in range(8)]
+        await people[0].says("hello")
+        await people[1].says("/help")
+        await people[2].says("你好 👋")
+        await people[3].sends_image("m1")
+        await people[4].sends_voice("m2")
+        await people[5].sends_location(23.1, 113.3, "Canton")
+        await people[6].sends_link("A page", "", "https://example.org")
+        await people[7].does("CLICK", "/new")
+
+
 class Sample:
     """The pager of CONTRIBUTING.md: its code is what stands there."""
 
@@ -475,4 +640,6 @@ HARNESSES: dict[str, type[Harness]] = {
     "slack": SlackHarness,
     "telegram": TelegramHarness,
     "web": WebHarness,
+    "wechat": WeChatHarness,
+    "wecom": WeComHarness,
 }
