@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Literal, Protocol
 
@@ -61,6 +61,7 @@ class Intake:
         urgent: Callable[[str], bool],
         busy: Callable[[str], str],
         overhear: Overhearing | None = None,
+        met: Callable[[Incoming], Awaitable[None]] | None = None,
     ) -> None:
         self._accept = accept
         self._withdraw = withdraw
@@ -71,6 +72,7 @@ class Intake:
         self._urgent = urgent
         self._busy = busy
         self._overhear = overhear
+        self._met = met
 
     async def __call__(self, message: Incoming) -> Outcome:
         """Accept a message. Raises `Unavailable` where Redis is away; then nothing was kept."""
@@ -94,7 +96,10 @@ class Intake:
             return Busy(self._busy(message.person.language))
         if verdict.what == "interrupted":
             return Ignored()  # it has stopped what runs, and has no answer of its own
-        return Duplicate(ref) if verdict.what == "duplicate" else Accepted(ref, verdict.behind)
+        if verdict.what == "duplicate":
+            return Duplicate(ref)
+        await self._remembered(message)
+        return Accepted(ref, verdict.behind)
 
     async def _taken_back(self, message: Incoming) -> Outcome:
         ref = reference(message)
@@ -103,6 +108,17 @@ class Intake:
             verdict = await self._withdraw(scope(message, self._policy), message.origin)
             _log.info("message.taken_back", verdict=verdict)
         return Ignored() if verdict == "unknown" else Accepted(ref)
+
+    async def _remembered(self, message: Incoming) -> None:
+        """Note who talks to us in private; that this fails is no obstacle to anything."""
+        if self._met is None or message.place.kind != "private":
+            return
+        if not self._admits(message.place, message.person):
+            return
+        try:
+            await self._met(message)
+        except Unavailable as error:
+            _log.warning("correspondents.away", detail=str(error))
 
     async def _overheard(self, message: Incoming) -> None:
         """Note group talk; that this fails is no obstacle to anything."""

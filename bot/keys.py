@@ -152,6 +152,18 @@ class Keys:
         """Hash: what became of a window's older exchanges: their summary, or that they were cleared away."""
         return f"{self.prefix}folded:{conversation}"
 
+    def pictures(self, conversation: str) -> str:
+        """List: the pictures that a conversation was last about, oldest first."""
+        return f"{self.prefix}pictures:{conversation}"
+
+    def attached(self, conversation: str) -> str:
+        """String: what was found in the attachments of a conversation's last question."""
+        return f"{self.prefix}attached:{conversation}"
+
+    def easel(self, conversation: str) -> str:
+        """Hash: the last picture that was drawn in a conversation."""
+        return f"{self.prefix}easel:{conversation}"
+
     def members(self, home: str) -> str:
         """Sorted set: the windows (threads, sessions) that belong to a conversation outside all threads."""
         return f"{self.prefix}members:{home}"
@@ -192,6 +204,15 @@ class Keys:
     def reloads(self) -> str:
         """String: how often the operator's files were to be read again."""
         return f"{self.prefix}reloads"
+
+    @property
+    def correspondents(self) -> str:
+        """Sorted set: who wrote in private, and where, by the time of the last message."""
+        return f"{self.prefix}correspondents"
+
+    def announcement(self, name: str) -> str:
+        """String: what an admin wants everybody to hear."""
+        return f"{self.prefix}announcement:{name}"
 
     def trace(self, ref: str) -> str:
         """Hash: what became of a message, by its reference id."""

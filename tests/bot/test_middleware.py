@@ -7,7 +7,7 @@ from bot import errors
 from bot.api import End, Gone, Notice, Text
 from bot.delivery import Delivery
 from bot.keys import Keys
-from bot.limits import BOUNDS, FLOOD, BudgetSpent, Limited, Limits, LimitSettings
+from bot.limits import BOUNDS, CALM, BudgetSpent, Limited, Limits, LimitSettings
 from bot.middleware import Flood, Report
 from tests.bot.doubles import Collected, Held, delivery
 
@@ -28,17 +28,20 @@ def every_error(of: type[errors.ParleyError] = errors.ParleyError) -> list[type[
     return [k for k in kinds if k.__module__ == errors.__name__ and k not in silent]
 
 
+VALUES: dict[type[errors.ParleyError], dict[str, str | int]] = {
+    errors.ModelUnknown: {"model": "m"},
+    errors.Unreadable: {"kind": "PDF"},
+    errors.Unsupported: {"kind": "HEIC"},
+    **dict.fromkeys(
+        (errors.MessageTooLong, errors.TooLarge, errors.TooManyPixels, errors.TooLong), {"limit": 5}
+    ),
+}
+
+
 @pytest.mark.parametrize("kind", every_error())
 @pytest.mark.parametrize("language", ["en", "zh-Hans", "zh-Hant"])
 async def test_every_error_is_one_notice_in_the_persons_language_and_then_the_end(kind, language):
-    values = (
-        {"limit": 5}
-        if kind is errors.MessageTooLong
-        else {"model": "m"}
-        if kind is errors.ModelUnknown
-        else {}
-    )
-    reply = await answered(kind("secret detail of a provider", **values), language)
+    reply = await answered(kind("secret detail of a provider", **VALUES.get(kind, {})), language)
     notice, end = reply.parts
     assert isinstance(notice, Notice)
     assert isinstance(end, End)
@@ -150,9 +153,9 @@ async def test_a_flood_is_stopped_and_told_once(redis: Redis, prefix: str):
         reached.append(made)
 
     notices = []
-    for _ in range(FLOOD + 3):
+    for _ in range(CALM + 3):
         made, reply = delivery("/help")
         await Flood(limits, following)(made)
         notices += reply.notices
-    assert len(reached) == FLOOD
+    assert len(reached) == CALM
     assert notices == ["limit.flood"]
