@@ -57,11 +57,12 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Quoted:
-    """The message that was replied to."""
+    """The message that was replied to. `ours`: the bot itself sent it."""
 
     text: str = ""
     author: str = ""
     attachments: tuple[Attachment, ...] = ()
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,11 +401,18 @@ class Platform(Protocol):
         """The adapter, or None where its credentials are not set. Raises `ValueError` that names the variable."""
 
 
+VoiceForm = Literal["ogg-opus", "amr", "mp3"]
+"""The forms in which a platform plays speech. AMR comes in parts of at most 60 seconds."""
+
+
 class Adapter(Protocol):
     """One platform that is on. Its class may be the `Platform` itself."""
 
     name: ClassVar[str]
     """The platform as it stands in `Place.platform`."""
+
+    voice_form: ClassVar[VoiceForm]
+    """What the bot's speech is to be written in: it comes as `Media` of the kind audio."""
 
     async def run(self, submit: Submit) -> None:
         """Receive until cancelled; return at once where everything arrives by `routes`.

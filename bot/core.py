@@ -10,24 +10,32 @@ from typing import Literal
 from redis.asyncio import Redis
 
 from bot.access import Access, AccessSettings
-from bot.api import Submit
+from bot.api import Incoming, Submit
+from bot.attached import Attached
 from bot.commands import Command, Registry
 from bot.commands.admin import Admins
+from bot.commands.announcing import Announcing
 from bot.commands.basics import Basics, help_for
 from bot.commands.choices import Choices
 from bot.commands.money import Money
 from bot.commands.personal import Personal
+from bot.commands.pictures import Pictures, Retouching
 from bot.commands.roles import RoleCommands
 from bot.commands.settings import Preferences
+from bot.commands.sounds import Sounds
 from bot.commands.talk import Talk
+from bot.correspondents import Correspondents
 from bot.delivery import Delivery, Handler
 from bot.dialogue import Dialogue
+from bot.easel import Easel
 from bot.endpoints.settings import EndpointSettings
 from bot.i18n import Catalogue
 from bot.inbox import Inbox
 from bot.intake import Intake
 from bot.keys import Keys
 from bot.limits import Limits, LimitSettings
+from bot.media.fetching import fetch
+from bot.media.workshop import Workshop
 from bot.meter import Meter
 from bot.middleware import Admission, Commands, Flood, Report, Tracing
 from bot.overheard import Overheard
@@ -39,10 +47,13 @@ from bot.roles import Roles
 from bot.roles.casting import Casting
 from bot.roles.own import OwnRoles
 from bot.routing import Router
+from bot.scope import scope
 from bot.sessions import Sessions
 from bot.settings import DialogueSettings, Settings
+from bot.speaking import Muting, Speaking
 from bot.tokens import Tokens
 from bot.traces import Traces
+from bot.unpacking import Unpacking
 from bot.usage import Usages
 from bot.window import Windows
 
@@ -72,7 +83,7 @@ class Core:
             Tokens(),
             Traces(redis, keys),
         )
-        self._router = Router(endpoints, environment)
+        self._router = Router(endpoints, environment, fetch=fetch)
         self._meter = Meter(
             self._router, self._limits, self._prices, self._tokens, answer=endpoints.max_tokens
         )
@@ -81,6 +92,11 @@ class Core:
         self._windows = Windows(redis, keys, ttl=self.settings.context_ttl)
         self._sessions = Sessions(redis, keys)
         self._overheard = Overheard(redis, keys, limit=self.settings.group_ambient)
+        self._workshop = Workshop()
+        attached = Attached(redis, keys, ttl=self.settings.context_ttl)
+        self._speaking = Speaking(self._router, self._meter, self._workshop, mode=self.settings.voice)
+        self._easel = Easel(redis, keys)
+        self._pictures = Pictures(self._router, self._meter, self._workshop, self._easel)
         self._dialogue = Dialogue(
             windows=self._windows,
             casting=self._casting,
@@ -89,9 +105,13 @@ class Core:
             tokens=self._tokens,
             settings=self.settings,
             overheard=self._overheard,
+            after=self._speaking.after,
+            attached=attached,
+            unpacking=Unpacking(self._workshop, self._meter, self._router, attached),
         )
         self._accounts = Accounts(self._limits, self._usages, self._prices, self.access)
         self._reloads = Reloads(redis, keys, self._read)
+        self._correspondents = Correspondents(redis, keys)
         self.registry = self._registry()
 
     @property
@@ -109,6 +129,7 @@ class Core:
             for task in watching:
                 task.cancel()
             await self._dialogue.close()
+            await self._workshop.close()
             await self._router.close()
 
     def submit(self) -> Submit:
@@ -124,12 +145,14 @@ class Core:
                 self.language(Profile(), tag), "busy.lane", limit=self.inbox.lane_limit
             ),
             overhear=self._overheard.hear,
+            met=self._correspondents.met,
         )
 
     def answer(self) -> Handler:
         """What answers a message: the middleware around the commands and the dialogue."""
-        commands = Commands(self.registry, self._dialogue)
-        return Report(Tracing(self._traces, Admission(self.access, Flood(self._limits, commands))))
+        commands = Commands(self.registry, Retouching(self._pictures, self._dialogue))
+        muting = Muting(self._speaking, self._router, commands)
+        return Report(Tracing(self._traces, Admission(self.access, Flood(self._limits, muting))))
 
     def overviews(self) -> Overviews:
         """What a person may know of the bot's dealings with them."""
@@ -156,6 +179,15 @@ class Core:
             *Choices(self.profiles, self._router, self._meter.rates).commands(),
             *Talk(self._windows, self._dialogue, self._sessions, self.profiles).commands(),
             *Preferences(self.profiles, self._casting, self._dialogue, language=self.language).commands(),
+            *self._pictures.commands(),
+            *Sounds(
+                self._router,
+                self._meter,
+                workshop=self._workshop,
+                speaking=self._speaking,
+                profiles=self.profiles,
+                windows=self._windows,
+            ).commands(),
             *Personal(
                 self._windows,
                 self.profiles,
@@ -167,6 +199,7 @@ class Core:
             ).commands(),
             *Money(self._accounts, self._limits, self._usages).commands(),
             *Admins(self.access, self._traces, self._reloads).commands(),
+            *Announcing(self._correspondents, self._announced, self.access.admits).commands(),
         ]
         return Registry(
             [help_for(family, self.access.admin), *family],
@@ -178,9 +211,14 @@ class Core:
     async def _forget(self, delivery: Delivery, conversations: Collection[str]) -> None:
         message = delivery.message
         await self.inbox.forget(conversations)
+        await self._easel.clear({*conversations, delivery.conversation})
         await self._own.forget(message.place, message.person)
         await self._overheard.forget(message)
+        await self._correspondents.forget(message)
         await self._usages.forget(message.place, message.person)
+
+    async def _announced(self, message: Incoming) -> None:
+        await self.inbox.queue(scope(message, self.policy), message)
 
     def _read(self) -> None:
         self._roles.reload()

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
-from bot.api import End, Incoming, Notice, Option, Reply, ReplyPart, Said, Usage
+from bot.api import (
+    Attachment,
+    End,
+    Gone,
+    Incoming,
+    Notice,
+    Option,
+    Reply,
+    ReplyPart,
+    Said,
+    Text,
+    Usage,
+    VoiceForm,
+)
 from bot.errors import LeaseLost
 from bot.profile import Profile
+
+T = TypeVar("T")
 
 
 class Say(Protocol):
@@ -40,12 +55,19 @@ async def nothing_earlier() -> Sequence[Said]:
     return ()
 
 
+async def nothing_fetched(attachment: Attachment) -> bytes:
+    """Nobody has what was attached."""
+    raise Gone(f"nobody to fetch {attachment.kind} from")
+
+
 class Delivery:
     """What the core's handlers answer to: an adapter's `Reply` with the rules of the house around it.
 
     `ref` is the reference id of the message; `stopping` is set when the person asks to stop, `withdrawn` when they
     deleted the message: then nothing more is said. `home` is the conversation outside all threads, `shared` says
-    that several people talk in this one, and `earlier` asks the platform what was said before (`Adapter.earlier`).
+    that several people talk in this one, and `earlier` asks the platform what was said before (`Adapter.earlier`),
+    `fetch` for what was attached (`Adapter.fetch`). Speech is to be written in `voice_form`. While it is `muted`,
+    no text of an answer is shown: it will be spoken instead.
     """
 
     def __init__(
@@ -62,12 +84,17 @@ class Delivery:
         home: str = "",
         shared: bool = False,
         earlier: Callable[[], Awaitable[Sequence[Said]]] = nothing_earlier,
+        fetch: Callable[[Attachment], Awaitable[bytes]] = nothing_fetched,
+        voice_form: VoiceForm = "ogg-opus",
     ) -> None:
         self.message = message
         self.conversation = conversation
         self.home = home or conversation
         self.shared = shared
         self.earlier = earlier
+        self.fetch = fetch
+        self.voice_form = voice_form
+        self.muted = False
         self.hold = hold
         self.ref = ref
         self.profile = profile
@@ -98,6 +125,8 @@ class Delivery:
             raise LeaseLost(self.message.key)
         if isinstance(part, Notice) and not part.text:
             part = replace(part, text=self.say(part.key, **part.values))
+        if self.muted and isinstance(part, Text):
+            return
         self.ended = isinstance(part, End)
         await self._reply.send(part)
         self._closed = self.ended
@@ -116,6 +145,19 @@ class Delivery:
         """End the reply, unless it has ended."""
         if not self.ended:
             await self.send(End(usage, offers, ratings))
+
+    async def unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """What `work` gives; None where the person stopped it before it was done."""
+        working = asyncio.create_task(work)
+        stopping = asyncio.create_task(self.stopping.wait())
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (working, stopping):
+                if not task.done():
+                    task.cancel()
+            await asyncio.wait({working, stopping})
+        return None if working.cancelled() else working.result()
 
     async def abandon(self) -> None:
         """Show nothing more, where the reply has not come to its end."""

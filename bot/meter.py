@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 import structlog
 
 from bot.api import Incoming, Notice, Usage
 from bot.endpoints.chat import ChatRequest, Delta, Finish, ImagePart, Message, ReasoningDelta, TextDelta
+from bot.endpoints.settings import Capability
 from bot.errors import ParleyError, StoreAway
 from bot.limits import Hold, Limits, Standing
 from bot.prices import MICRO, Price, Prices, money
@@ -21,9 +22,6 @@ ANSWER_BOUND = 8192
 
 LEAST_ANSWER = 200
 """Tokens for which there must be money, else an answer is not begun."""
-
-IMAGE_TOKENS = 1600
-"""Tokens that one image in the prompt is taken for."""
 
 _MESSAGE_TOKENS = 8  # what a server adds to each message
 _log = structlog.get_logger(__name__)
@@ -42,6 +40,15 @@ class _Heard:
             self.finish = delta
         elif isinstance(delta, TextDelta | ReasoningDelta):
             self.pieces.append(delta.text)
+
+
+@dataclass(slots=True)
+class Bill:
+    """What a piece of work came to: whoever does it says how much is `done`, and the server's count of tokens."""
+
+    model: str
+    done: float = 0
+    usage: Usage = field(default_factory=lambda: Usage(0, 0))
 
 
 class Meter:
@@ -75,7 +82,7 @@ class Meter:
         `BudgetSpent` and `StoreAway`.
         """
         await self._tokens.ready(request.model)
-        price = self._dearest(request.model)
+        price = self._dearest(request)
         prompt = 0 if price.free else self._prompt(request)
         bound = min(filter(None, (request.max_tokens, self._answer)), default=ANSWER_BOUND)
         hold = await self._limits.reserve(
@@ -102,11 +109,50 @@ class Meter:
             near = await self._settle(hold, request, heard)
         await self._warn(near, warn)
 
+    @asynccontextmanager
+    async def work(
+        self,
+        capability: Capability,
+        amount: float,
+        message: Incoming,
+        *,
+        model: str = "",
+        attempt: int = 1,
+        purpose: str = "",
+        warn: Callable[[Notice], Awaitable[None]] | None = None,
+    ) -> AsyncIterator[Bill]:
+        """Around work that is no chat: its price is set aside before, and what the bill says is counted after.
+
+        `amount` is in pictures (`image`, `edit`), seconds (`transcribe`, `translate`) or characters (`speak`).
+        `model` is the one that was chosen, if any. Else as `chat`. Raises `Limited`, `BudgetSpent`, `StoreAway`.
+        """
+        maker = await self._router.maker(capability, model)
+        price = self._prices.of(maker.model, maker.server.host)
+        want = price.work(capability, amount)
+        hold = await self._limits.reserve(message, want=want, least=want, attempt=attempt, purpose=purpose)
+        bill, near = Bill(maker.model), list[Standing]()
+        try:
+            yield bill
+        finally:
+            cost = price.work(capability, bill.done)
+            near += await self._counted(hold, cost, bill.usage, bill.model)
+        await self._warn(near, warn)
+
+    async def cost(self, capability: Capability, amount: float, model: str = "") -> str:
+        """What work costs, as people write it; empty where it costs nothing."""
+        maker = await self._router.maker(capability, model)
+        cost = self._prices.of(maker.model, maker.server.host).work(capability, amount)
+        return money(cost, self._prices.currency) if cost else ""
+
     async def _settle(self, hold: Hold, request: ChatRequest, heard: _Heard) -> Sequence[Standing]:
-        """Charge it. Where Redis is away, the log alone tells what it did cost."""
+        """Charge it."""
         model = heard.finish.model if heard.finish else request.model
         usage = self._usage(request, heard)
-        cost = self._dearest(request.model, answered=model).cost(usage)
+        cost = self._dearest(request, answered=model).cost(usage)
+        return await self._counted(hold, cost, usage, model)
+
+    async def _counted(self, hold: Hold, cost: int, usage: Usage, model: str) -> Sequence[Standing]:
+        """Where Redis is away, the log alone tells what it did cost."""
         try:
             return await self._limits.settle(hold, cost, usage, model)
         except StoreAway as error:
@@ -140,9 +186,10 @@ class Meter:
         amounts = (money(price.prompt, self._prices.currency), money(price.completion, self._prices.currency))
         return None if price.free else amounts
 
-    def _dearest(self, model: str, *, answered: str = "") -> Price:
+    def _dearest(self, request: ChatRequest, *, answered: str = "") -> Price:
         """The worst price of those who may answer, or of those who have the model that did."""
-        candidates = self._router.candidates(model)
+        model = request.model
+        candidates = self._router.candidates(model, pictured=request.pictured)
         mine = [c for c in candidates if answered and (c.model or model) == answered] or candidates
         found = [self._prices.of(c.model or model, c.server.host) for c in mine]
         parts = ("prompt", "cached", "completion")
@@ -157,6 +204,6 @@ class Meter:
         if isinstance(message.content, str):
             return _MESSAGE_TOKENS + self._tokens.count(message.content, model)
         return _MESSAGE_TOKENS + sum(
-            IMAGE_TOKENS if isinstance(part, ImagePart) else self._tokens.count(part.text, model)
+            part.tokens if isinstance(part, ImagePart) else self._tokens.count(part.text, model)
             for part in message.content
         )

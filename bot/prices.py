@@ -47,6 +47,15 @@ class Price:
         fresh = (usage.prompt - cached) * self.prompt + cached * self.cached
         return math.ceil((fresh + usage.completion * self.completion) / MICRO)
 
+    def work(self, capability: str, amount: float) -> int:
+        """What other work costs, rounded up.
+
+        `amount` is in pictures (`image`, `edit`), seconds of a recording (`transcribe`, `translate`) or characters
+        that are read aloud (`speak`).
+        """
+        rates = {"image": self.image, "edit": self.image, "speak": self.speech / MICRO}
+        return math.ceil(amount * rates.get(capability, self.minute / 60))
+
     def tokens_for(self, money: int) -> int:
         """How long an answer this money buys, in tokens."""
         return money * MICRO // self.completion if self.completion else 1 << 30

@@ -25,7 +25,8 @@ class Profile:
     """A conversation's choices; what is empty or None follows the operator's settings.
 
     `system` is a prompt of the conversation's own, in the place of the role's. `max_tokens` are an answer's.
-    `session` is the id of the session it is in; its first one has none.
+    `session` is the id of the session it is in; its first one has none. `voice` says what is answered by voice, a
+    `settings.VOICES`; `speaker` with which voice, and `speed` how fast (1: as usual).
     """
 
     role: str = ""
@@ -40,6 +41,8 @@ class Profile:
     frequency_penalty: float | None = None
     stop: tuple[str, ...] = ()
     session: str = ""
+    speaker: str = ""
+    speed: float | None = None
 
 
 class Choice(TypedDict, total=False):
@@ -57,6 +60,8 @@ class Choice(TypedDict, total=False):
     frequency_penalty: float | None
     stop: tuple[str, ...]
     session: str
+    speaker: str
+    speed: float | None
 
 
 def _number(kind: type, low: float, high: float) -> TypeAdapter[Any]:
@@ -77,8 +82,9 @@ _FIELDS: Mapping[str, TypeAdapter[Any]] = {
     "presence_penalty": _number(float, -2, 2),
     "frequency_penalty": _number(float, -2, 2),
     "stop": _STOP,
+    "speed": _number(float, 0.5, 2),
 }
-"""The bounds are those of the chat endpoint: platform.openai.com/docs/api-reference/chat/create."""
+"""The chat endpoint has these bounds (platform.openai.com/docs/api-reference/chat/create); the speed's are ours."""
 
 
 class Profiles:

@@ -137,6 +137,10 @@ class Router:
         model = candidate.model or self._catalogue.chat_model(candidate.server.host)
         return not self._chats[candidate.server].blind(model)
 
+    async def maker(self, capability: Capability, chosen: str = "") -> Candidate:
+        """Who draws, hears or speaks (anything but `vision`), for the price; an empty model where nobody does."""
+        return await self._capabilities.maker(capability, chosen)
+
     def image(
         self,
         prompt: str,

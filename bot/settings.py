@@ -116,6 +116,10 @@ class Settings(Block):
     )
 
 
+VOICES = ("auto", "text", "voice", "both")
+"""What is answered by voice: voice questions, beside the text; nothing; all, without the text; all, beside it."""
+
+
 class DialogueSettings(Block):
     """Dialogue"""
 
@@ -151,6 +155,11 @@ class DialogueSettings(Block):
         True, description="What falls out of a long dialogue is summarised, by one more request to the model."
     )
     summary_model: str = Field("", description="The model that summarises. Unset: the one that answers.")
+    voice: Literal["auto", "text", "voice", "both"] = Field(
+        "auto",
+        description="What is answered by voice where a model speaks; people choose with /voice. auto: a voice "
+        "question gets text and voice, a written one text.",
+    )
     language: str = Field("auto", description="The bot's own words: auto, en, zh-Hans or zh-Hant.")
 
     examples = MappingProxyType({"ROLES_FILE": "roles.toml", "SUMMARY_MODEL": "a-small-model"})

@@ -25,10 +25,20 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Sight:
+    """A picture by its id, with its size in pixels and about how many tokens it takes."""
+
+    id: str
+    width: int
+    height: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """Something said. `tokens` are the content's (0: not counted); `name` is the speaker's, where known.
 
-    `context` is what others had said before the question, and not the question.
+    `context` is what others had said before the question, and not the question. `pictures` came with it.
     """
 
     role: Literal["user", "assistant"]
@@ -36,6 +46,7 @@ class Turn:
     tokens: int = 0
     name: str = ""
     context: bool = False
+    pictures: tuple[Sight, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +167,16 @@ class Windows:
             return bool(await self._redis.hsetnx(self._keys.folded(conversation), "told", "1"))
 
     async def clear(self, conversation: str) -> None:
-        """Begin afresh: forget the exchanges, their summary and the last question."""
+        """Begin afresh: forget the exchanges, their summary, the last question and all that was attached."""
         folded = self._keys.folded(conversation)
         async with reaching(), self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.delete(self._window(conversation), self._asked(conversation), folded)
+            pipeline.delete(*self._contents(conversation), folded)
             pipeline.hset(folded, "cleared", "1")
             pipeline.pexpire(folded, self._ttl)
             await pipeline.execute()
 
     async def undo(self, conversation: str, exchange_id: str) -> None:
-        """Take the exchange out if it is the last one, and forget that it was asked."""
+        """Take the exchange out if it is the last one, and forget that it was asked and what came with it."""
         key, folded = self._window(conversation), self._keys.folded(conversation)
         last: Any
         async with reaching():
@@ -175,7 +186,9 @@ class Windows:
             return
         async with reaching(), self._redis.pipeline(transaction=True) as pipeline:
             pipeline.lrem(key, -1, last)
-            pipeline.delete(self._asked(conversation))
+            pipeline.delete(self._asked(conversation), self._keys.attached(conversation))
+            for picture in await self._shown(conversation, last):
+                pipeline.lrem(self._keys.pictures(conversation), 0, picture)
             if through == exchange_id:
                 pipeline.hdel(folded, "through", "summary")
             await pipeline.execute()
@@ -206,7 +219,7 @@ class Windows:
             pipeline.delete(self._keys.members(home))
             for window in windows:
                 folded = self._keys.folded(window)
-                pipeline.delete(self._window(window), self._asked(window), folded)
+                pipeline.delete(*self._contents(window), folded)
                 if window != home:
                     pipeline.hset(folded, "cleared", "1")
                     pipeline.pexpire(folded, self._ttl)
@@ -235,6 +248,24 @@ class Windows:
         except ValidationError as error:
             _log.warning("question.unreadable", faults=error.error_count())
             return None
+
+    async def _shown(self, conversation: str, exchange: str) -> list[str]:
+        """The pictures that are kept of an exchange, as they are kept."""
+        names = tuple(f"{s.id}\n" for e in _read([exchange]) for turn in e.turns for s in turn.pictures)
+        if not names:
+            return []
+        kept: Any = await self._redis.lrange(self._keys.pictures(conversation), 0, -1)
+        return [picture for picture in kept if picture.startswith(names)]
+
+    def _contents(self, conversation: str) -> tuple[str, ...]:
+        """The keys of all that was said in a conversation."""
+        keys = self._keys
+        return (
+            keys.window(conversation),
+            keys.asked(conversation),
+            keys.attached(conversation),
+            keys.pictures(conversation),
+        )
 
     def _window(self, conversation: str) -> str:
         return self._keys.window(conversation)
@@ -267,7 +298,10 @@ def cost(exchange: Exchange) -> int:
     Source: OpenAI cookbook, "How to count tokens with tiktoken".
     """
     return sum(
-        4 + (turn.tokens or estimate(turn.content)) + (estimate(turn.name) + 1 if turn.name else 0)
+        4
+        + (turn.tokens or estimate(turn.content))
+        + (estimate(turn.name) + 1 if turn.name else 0)
+        + sum(picture.tokens for picture in turn.pictures)
         for turn in exchange.turns
     )
 

@@ -217,6 +217,8 @@ class Worker:
             home=outside,
             shared=shared(message, self._policy),
             earlier=partial(adapter.earlier, message),
+            fetch=adapter.fetch,
+            voice_form=getattr(adapter, "voice_form", "ogg-opus"),
         )
         try:
             await (self._give_up if lease.attempt > self._settings.attempts else self._run)(delivery, lease)

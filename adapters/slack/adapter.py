@@ -40,6 +40,7 @@ from bot.api import (
     Reply,
     Said,
     Submit,
+    VoiceForm,
 )
 
 
@@ -50,6 +51,7 @@ class SlackAdapter:
     """
 
     name: ClassVar[str] = "slack"
+    voice_form: ClassVar[VoiceForm] = "mp3"
 
     def __init__(
         self,

@@ -119,7 +119,8 @@ class Registry:
 
     async def _unknown(self, delivery: Delivery, name: str) -> None:
         names = [name for name, command in self._named.items() if command.listed(delivery, self._admin)]
-        near = difflib.get_close_matches(name.lower(), names, 1, 0.6)
+        # Of a Chinese name's two characters, one that is right is near.
+        near = difflib.get_close_matches(name.lower(), names, 1, 0.6 if name.isascii() else 0.5)
         if near:
             await delivery.notice("command.unknown_near", command=f"/{name}", nearest=f"/{near[0]}")
         else:

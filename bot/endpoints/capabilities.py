@@ -15,7 +15,7 @@ from bot.endpoints.failures import EndpointMissing
 from bot.endpoints.images import VARIATION, Drawn, Fetch, ImageEndpoint, Source, Wish
 from bot.endpoints.models import Catalogue, Listings, Model
 from bot.endpoints.patience import COSTLY, PASSING, Patience
-from bot.endpoints.settings import Capability, EndpointSettings, Server
+from bot.endpoints.settings import Candidate, Capability, EndpointSettings, Server
 from bot.errors import Incapable, ModelUnknown, NoImages, NoSpeech, NoTranscription, ParleyError
 
 _MISSING_LIFE = 3600.0  # seconds for which a server without an endpoint is not asked for it again
@@ -156,6 +156,13 @@ class Capabilities:
             return named
         craft = _CRAFT[capability]
         return next((m.id for m in listed if self._catalogue.makes(m.id, craft)), "") if _own(server) else ""
+
+    async def maker(self, capability: Capability, chosen: str = "") -> Candidate:
+        """Who is asked first: its server and the model, which is empty where none is set up."""
+        if capability == "translate" and not self._settings.model("translate"):
+            capability = "transcribe"
+        server = self._settings.server(capability)
+        return Candidate(server, chosen or await self._model(capability, server))
 
     # --- asking --------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from bot.api import Incoming, Person, Place, Usage
 from bot.errors import SettingsError
 from bot.i18n import LANGUAGES, Catalogue
 from bot.keys import Keys, connect
-from bot.limits import FLOOD, HOLD, BudgetSpent, Limited, Limits, LimitSettings, Rate, amount, span
+from bot.limits import CALM, FLOOD, HOLD, BudgetSpent, Limited, Limits, LimitSettings, Rate, amount, span
 from bot.usage import KEPT, MODELS, Usages
 
 CENT = 10_000
@@ -315,12 +315,21 @@ async def test_so_many_questions_are_answered_at_the_same_time(house):
 
 
 async def test_who_floods_is_told_once_and_heard_again_later(house):
-    home = house(RATE_LIMIT="2/min")
+    home = house(RATE_LIMIT="10/min")
     place, person = said("1").place, Person("1")
-    assert [await home.limits.flooding(place, person) for _ in range(2 * FLOOD)] == [(0, False)] * 2 * FLOOD
-    assert await home.limits.flooding(place, person) == (6, True)
-    assert await home.limits.flooding(place, person) == (6, False)
-    home.now += 6
+    assert [await home.limits.flooding(place, person) for _ in range(10 * FLOOD)] == [(0, False)] * 10 * FLOOD
+    assert await home.limits.flooding(place, person) == (1.2, True)
+    assert await home.limits.flooding(place, person) == (1.2, False)
+    home.now += 1.2
+    assert await home.limits.flooding(place, person) == (0, False)
+
+
+async def test_where_few_questions_are_allowed_commands_are_still_heard(house):
+    home = house(RATE_LIMIT="2/day")
+    place, person = said("1").place, Person("1")
+    assert [await home.limits.flooding(place, person) for _ in range(CALM)] == [(0, False)] * CALM
+    assert await home.limits.flooding(place, person) == (2, True)
+    home.now += 2
     assert await home.limits.flooding(place, person) == (0, False)
 
 

@@ -22,8 +22,8 @@ from bot.endpoints.settings import Candidate, Server
 from bot.errors import Interrupted, KeyRejected, StoreAway
 from bot.keys import Keys
 from bot.limits import BudgetSpent, Hold, Limits, LimitSettings
-from bot.meter import ANSWER_BOUND, IMAGE_TOKENS, Meter
-from bot.prices import Prices
+from bot.meter import ANSWER_BOUND, Meter
+from bot.prices import Prices, money
 from bot.tokens import Tokens
 from bot.usage import Tally, Usages
 from tests.bot.doubles import incoming
@@ -33,6 +33,7 @@ PRICES = """
 models = [
     { name = "dear", in = 1, out = 10 },
     { name = "cheap", in = 0.1, out = 1 },
+    { name = "artist", image = 0.04, minute = 0.006, speech = 15 },
 ]
 """
 
@@ -51,9 +52,13 @@ class Model:
         self.deltas = deltas
         self.requests: list[ChatRequest] = []
         self._candidates = candidates
+        self.seer: Candidate | None = None
 
-    def candidates(self, model: str) -> Sequence[Candidate]:
-        return self._candidates
+    async def maker(self, capability: str, chosen: str = "") -> Candidate:
+        return Candidate(FAR, chosen or "artist")
+
+    def candidates(self, model: str, *, pictured: bool = False) -> Sequence[Candidate]:
+        return [*([self.seer] if pictured and self.seer else []), *self._candidates]
 
     async def chat(self, request: ChatRequest) -> AsyncIterator[Delta]:
         self.requests.append(request)
@@ -214,12 +219,25 @@ async def test_what_a_model_costs_can_be_asked_and_nothing_is_said_of_what_is_fr
     assert house(candidates=[Candidate(NEAR, "llama")]).meter.rates("llama") is None
 
 
-async def test_images_count_in_the_prompt(house):
+@pytest.mark.parametrize(("width", "height", "tokens"), [(0, 0, 1844), (320, 320, 120)])
+async def test_images_count_in_the_prompt_by_their_size(house, width, height, tokens):
     home = house(Finish("stop", None, "dear"))
-    content = (TextPart("what is this"), ImagePart("data:image/png;base64,AAAA"))
+    content = (
+        TextPart("what is this"),
+        ImagePart("data:image/png;base64,AAAA", width=width, height=height),
+    )
     request = ChatRequest((Message("user", content),), model="dear")
     assert [d async for d in home.meter.chat(request, incoming("?"))]
-    assert (await home.tally()).prompt >= IMAGE_TOKENS + 3
+    assert tokens + 3 <= (await home.tally()).prompt <= (tokens + 20) * 1.1
+
+
+async def test_a_question_with_a_picture_is_priced_by_the_model_that_sees(house):
+    home = house(Finish("stop", Usage(1_000_000, 0), "dear"), candidates=[Candidate(FAR, "cheap")])
+    home.model.seer = Candidate(FAR, "dear")
+    content = (TextPart("what is this"), ImagePart("data:image/png;base64,AAAA", width=32, height=32))
+    request = ChatRequest((Message("user", content),), model="cheap")
+    assert [d async for d in home.meter.chat(request, incoming("?"))]
+    assert (await home.tally()).cost == 1_000_000
 
 
 async def test_a_budget_that_is_nearly_used_up_is_told_once_behind_the_answer(house):
@@ -245,3 +263,49 @@ async def test_where_redis_is_gone_at_the_end_the_answer_is_not_lost(house):
     meter = Meter(home.model, limits, Prices.load(None), Tokens())  # type: ignore[arg-type]
     request = ChatRequest((Message("user", "hi"),), model="dear")
     assert [d async for d in meter.chat(request, incoming("?"))] == [TextDelta("words"), finish()]
+
+
+# --- work that is no chat -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("capability", "amount", "cost"),
+    [
+        ("image", 3, 120_000),
+        ("edit", 1, 40_000),
+        ("transcribe", 90, 9_000),
+        ("translate", 1, 100),
+        ("speak", 1000, 15_000),
+    ],
+)
+async def test_work_costs_what_was_done_of_it(house, capability, amount, cost):
+    home = house(BUDGET_PERSON_DAY="1")
+    async with home.meter.work(capability, 2 * amount, incoming("?")) as bill:
+        bill.done = amount
+    tally = await home.usages.tally("total", "day")
+    assert (tally.cost, tally.requests) == (cost, 1)
+    assert await home.meter.cost(capability, amount) == money(cost, "USD")
+
+
+async def test_work_that_fails_costs_nothing_and_gives_back_what_was_set_aside(house):
+    home = house(BUDGET_PERSON_DAY="0.05")
+    with pytest.raises(KeyRejected):
+        async with home.meter.work("image", 1, incoming("?")):
+            raise KeyRejected("no")
+    async with home.meter.work("image", 1, incoming("?")) as bill:
+        bill.done = 1
+    assert (await home.usages.tally("total", "day")).cost == 40_000
+    with pytest.raises(BudgetSpent):
+        async with home.meter.work("image", 1, incoming("?")):
+            pytest.fail("it was begun")
+
+
+async def test_whoever_pays_for_work_hears_that_a_budget_is_nearly_used_up(house):
+    home = house(BUDGET_PERSON_DAY="0.05")
+
+    async def warn(notice: Notice) -> None:
+        home.warned.append(notice)
+
+    async with home.meter.work("image", 1, incoming("?"), warn=warn) as bill:
+        bill.done = 1
+    assert [notice.key for notice in home.warned] == ["budget.near.person_day"]

@@ -37,6 +37,8 @@ async def test_choices_are_kept_and_returned(profiles: Profiles) -> None:
     chosen = await profiles.change("c", **sampling, stop=("\n\n", "结束"), system="Be\nbrief.", session="1f")
     assert (chosen.top_p, chosen.max_tokens, chosen.stop) == (0.5, 100, ("\n\n", "结束"))
     assert (chosen.system, chosen.session) == ("Be\nbrief.", "1f")
+    chosen = await profiles.change("c", speaker="nova", speed=1.25)
+    assert (chosen.speaker, chosen.speed) == ("nova", 1.25)
     assert await profiles.load("c") == chosen
     assert await profiles.load("d") == Profile()
 
@@ -80,6 +82,8 @@ async def test_a_temperature_of_zero_is_a_choice(profiles: Profiles) -> None:
         {"frequency_penalty": math.inf},
         {"stop": ("a",) * 5},
         {"stop": ("",)},
+        {"speed": 0.4},
+        {"speed": 2.5},
     ],
 )
 async def test_a_value_out_of_bounds_is_refused_and_nothing_changes(

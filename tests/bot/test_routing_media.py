@@ -237,6 +237,17 @@ async def test_a_picture_by_address_is_fetched_from_the_operators_own_server_and
         await all_of(router.image("a cat"))
 
 
+async def test_who_serves_a_capability_is_known_before_it_is_asked_for(world: World) -> None:
+    router = world.router(TRANSLATION_MODEL="whisperer")
+    wanted: tuple[Capability, ...] = ("image", "edit", "transcribe", "translate", "speak")
+    found = [await router.maker(capability) for capability in wanted]
+    assert [who.model for who in found] == ["painter", "painter", "listener", "whisperer", "speaker"]
+    assert {who.server.base_url for who in found} == {world.first.base_url}
+    assert (await router.maker("image", "easel")).model == "easel"
+    assert (await world.router().maker("translate")).model == "listener", "in two steps"
+    assert world.first.requests == []
+
+
 # --- what is missing
 
 

@@ -420,6 +420,20 @@ async def test_a_thread_has_the_choices_of_its_home_and_knows_what_was_said_befo
     assert heard == ["chef", True, Said("Bob", "Lunch?")]
 
 
+async def test_a_delivery_knows_the_form_in_which_its_platform_plays_speech(house: House):
+    forms: list[str] = []
+
+    async def handler(delivery: Delivery) -> None:
+        forms.append(delivery.voice_form)
+        await delivery.end()
+
+    house.platform.voice_form = "amr"
+    house.hire(handler)
+    await house.inbox.accept("c", incoming("hello"))
+    await until(house.idle)
+    assert forms == ["amr"]
+
+
 async def test_a_crash_amid_a_burst_leaves_it_one_question_and_what_came_later_another(house: House):
     for n, text in enumerate(("one", "two")):
         await house.inbox.accept("c", replace(incoming(text), sent_at=100 + n))

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import assume, given, settings
@@ -30,6 +30,7 @@ from bot.api import (
     Text,
     Unavailable,
     Usage,
+    VoiceForm,
 )
 from bot.settings import Block
 from tests.adapters.memory_store import MemoryJournal, MemoryStore
@@ -79,6 +80,12 @@ def test_it_is_made_from_an_empty_environment_or_not_at_all(name: str, alone: bo
     cls = adapter_class(name)
     made = cls.create(cls.Settings.load({}), Host(MemoryStore(), "127.0.0.1", 0, "", alone))
     assert made is None or isinstance(made, cls)
+
+
+@every_adapter
+async def test_it_says_in_which_form_it_plays_speech(name: str) -> None:
+    async with HARNESSES[name]() as harness:
+        assert harness.adapter.voice_form in get_args(VoiceForm)
 
 
 @every_adapter

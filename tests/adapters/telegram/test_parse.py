@@ -355,7 +355,7 @@ def test_a_reply_quotes_text_author_and_media() -> None:
 def test_the_marked_part_of_a_quoted_message_is_what_is_quoted() -> None:
     quoted = {"message_id": 9, "from": BOT, "chat": PRIVATE, "date": 1, "text": "One. Two. Three."}
     found = heard(message(text="why?", reply_to_message=quoted, quote={"text": "Two.", "position": 5}))
-    assert found.quoted == Quoted("Two.", "Parley")
+    assert found.quoted == Quoted("Two.", "Parley", ours=True)
 
 
 def test_a_reply_to_another_chat_quotes_what_came_along() -> None:
