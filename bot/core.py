@@ -174,7 +174,7 @@ class Core:
 
     def _registry(self) -> Registry:
         family: list[Command] = [
-            *Basics(self._windows, self._dialogue).commands(),
+            *Basics(self._windows, self._dialogue, clears=(self._easel.clear,)).commands(),
             *RoleCommands(self._casting, self.profiles, self._dialogue).commands(),
             *Choices(self.profiles, self._router, self._meter.rates).commands(),
             *Talk(self._windows, self._dialogue, self._sessions, self.profiles).commands(),

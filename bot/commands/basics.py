@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 
 from bot.api import Notice
@@ -12,11 +12,18 @@ from bot.window import Windows
 
 
 class Basics:
-    """The commands that every conversation needs."""
+    """The commands that every conversation needs. `clears` forget what else a fresh start leaves behind."""
 
-    def __init__(self, windows: Windows, dialogue: Dialogue) -> None:
+    def __init__(
+        self,
+        windows: Windows,
+        dialogue: Dialogue,
+        *,
+        clears: Sequence[Callable[[Collection[str]], Awaitable[None]]] = (),
+    ) -> None:
         self._windows = windows
         self._dialogue = dialogue
+        self._clears = clears
 
     def commands(self) -> list[Command]:
         """The family; /help is made by `help_for`, over all families."""
@@ -30,6 +37,8 @@ class Basics:
     async def new(self, call: Call) -> None:
         """Forget the dialogue."""
         await self._windows.clear(call.delivery.window)
+        for clear in self._clears:
+            await clear((call.delivery.conversation,))
         await call.delivery.notice("new.done")
 
     async def retry(self, call: Call) -> None:

@@ -11,6 +11,8 @@ from bot.commands.basics import Basics, help_for
 from bot.commands.choices import Choices
 from bot.commands.roles import RoleCommands
 from bot.dialogue import Dialogue
+from bot.easel import Easel
+from bot.endpoints.images import Source
 from bot.endpoints.models import Model as Listed
 from bot.i18n import Catalogue
 from bot.keys import Keys
@@ -45,6 +47,7 @@ class House:
         catalogue, roles, keys = Catalogue.load(), Roles.load(None), Keys(prefix)
         self.server = Server()
         self.windows, self.profiles = Windows(redis, keys, ttl=600), Profiles(redis, keys)
+        self.easel = Easel(redis, keys)
         casting = Casting(roles, OwnRoles(redis, keys), self.profiles, "assistant")
         self.dialogue = Dialogue(
             windows=self.windows,
@@ -55,7 +58,7 @@ class House:
             settings=DialogueSettings(),
         )
         family = [
-            *Basics(self.windows, self.dialogue).commands(),
+            *Basics(self.windows, self.dialogue, clears=(self.easel.clear,)).commands(),
             *RoleCommands(casting, self.profiles, self.dialogue).commands(),
             *Choices(self.profiles, self.server).commands(),  # type: ignore[arg-type]
         ]
@@ -131,6 +134,12 @@ async def test_new_forgets_the_dialogue(house: House):
     assert (await house.say("/new")).notices == ["new.done"]
     await house.say("What is my name?")
     assert house.server.asked() == [("user", "What is my name?")]
+
+
+async def test_new_forgets_the_last_picture(house: House):
+    await house.easel.put("test-ann", Source(b"\x89PNG", "image/png"))
+    await house.say("/new")
+    assert await house.easel.picture("test-ann") is None
 
 
 async def test_retry_answers_the_last_question_again(house: House):
