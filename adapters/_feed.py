@@ -6,14 +6,17 @@ the last words of a worker that has lost its message are told apart from those o
 
 | kind | fields | meaning |
 |---|---|---|
-| `asked` | `question`, `at`, `command` | a message was accepted |
-| `begin` | `question`, `at`, `command` | an answer begins, or begins again: what was shown of it is void |
+| `asked` | `question`, `at`, `command`, `attached` | a message was accepted |
+| `begin` | as `asked` | an answer begins, or begins again: what was shown of it is void |
 | `text` | `delta` | the next piece of the answer, Markdown |
 | `notice` | `key`, `text` | the bot's own voice, plain |
 | `choices` | `text`, `options` (each `label`, `value`) | a question with buttons |
-| `media` | `media`, `mime`, `data` (base64), `caption`, `name` | an image, recording, video or file |
+| `media` | `media`, `mime`, `id`, `size`, `caption`, `name` | an image, recording, video or file |
 | `status` | `doing` | what the bot is doing meanwhile |
-| `end` | `question`, `at`, `command`, `parts`, `offers`, `usage` | the whole answer |
+| `end` | as `asked`, and `parts`, `offers`, `usage` | the whole answer |
+
+`attached` is there where something came with the message: a list of `id`, `media`, `mime`, `name`, `size`. The bytes
+behind an `id` are on the `Shelf`; a `media` that was too large for it has none.
 
 A part is a `text`, `notice`, `choices` or `media` as above with `type` in place of `kind`. Once the `end` is
 in the log, everything else of the answer but `asked` is taken out: two entries an exchange stay.
@@ -22,7 +25,6 @@ in the log, everything else of the answer but `asked` is taken out: two entries 
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import logging
 import time
@@ -31,7 +33,10 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
 
+from adapters._shelf import LIMIT as LARGEST
+from adapters._shelf import Shelf, id_of
 from bot.api import (
+    Attachment,
     Choices,
     End,
     Entry,
@@ -154,6 +159,7 @@ class Item:
     usage: Json | None = None
     attempt: int = 0
     joined: bool = False
+    attached: tuple[Json, ...] = ()
 
 
 @dataclass(slots=True)
@@ -170,6 +176,7 @@ class _Draft:
     usage: Json | None = None
     attempt: int = 0
     joined: bool = False
+    attached: tuple[Json, ...] = ()
 
     def take(self, value: Json) -> None:
         kind, attempt = value["kind"], int(value.get("attempt", 1))
@@ -204,7 +211,12 @@ class Fold:
         """Add one entry's value. What belongs to a message whose beginning is unknown is passed over."""
         draft = self._drafts.get(value["message"])
         if draft is None and value["kind"] in ("asked", "begin", "end"):
-            draft = _Draft(str(value["question"]), float(value["at"]), bool(value["command"]))
+            draft = _Draft(
+                str(value["question"]),
+                float(value["at"]),
+                bool(value["command"]),
+                attached=tuple(value.get("attached", ())),
+            )
             self._drafts[value["message"]] = draft
         if draft is not None:
             draft.take(value)
@@ -230,6 +242,7 @@ class Fold:
                 usage=draft.usage,
                 attempt=draft.attempt,
                 joined=draft.joined,
+                attached=draft.attached,
             )
             for message, draft in self._drafts.items()
         ]
@@ -267,6 +280,7 @@ class FeedReply:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._store = store
+        self._shelf = Shelf(store)
         self._log = log
         self._incoming = incoming
         self._journal = journal
@@ -295,7 +309,7 @@ class FeedReply:
                     await self._doing(doing)
                 case _:
                     await self._flush()
-                    shown = _shown(part)
+                    shown = await self._shown(part)
                     self._parts.add(_part(shown))
                     self._status = None
                     await self._append(shown)
@@ -397,6 +411,27 @@ class FeedReply:
         ids = [id for id, v in values if v is None or v["message"] in over]
         if ids:
             await self._store.remove(self._log, ids)
+        staying = [v for _, v in values if v and v["message"] not in over]
+        things = [each for v in staying for each in (*v.get("attached", ()), v)] + self._parts.all()
+        await self._shelf.clear(self._incoming.place.chat, but={each.get("id", "") for each in things})
+
+    async def _shown(self, part: Media | Choices | Notice) -> Json:
+        """An entry, still without its message; the bytes of media are on the shelf then."""
+        match part:
+            case Notice():
+                return {"kind": "notice", "key": part.key, "text": part.text}
+            case Choices():
+                return {"kind": "choices", "text": part.text, "options": _options(part.options)}
+            case Media():
+                about = {"kind": "media", "media": part.kind, "mime": part.mime, "size": len(part.data)}
+                return about | {"id": await self._kept(part), "caption": part.caption, "name": part.name}
+
+    async def _kept(self, part: Media) -> str:
+        if len(part.data) > LARGEST:
+            _log.warning("%s of %d bytes is too large to be kept", part.kind, len(part.data))
+            return ""
+        chat = self._incoming.place.chat
+        return (await self._shelf.keep(chat, part.data, mime=part.mime, name=part.name, kind=part.kind)).id
 
     async def _forget(self, ids: Sequence[str]) -> None:
         """Take out what no longer counts. To fail here costs room and nothing else."""
@@ -408,32 +443,23 @@ class FeedReply:
 
 
 def _head(kind: str, incoming: Incoming, at: float) -> Json:
-    return {
+    head = {
         "kind": kind,
         "message": incoming.id,
         "question": incoming.text,
         "at": at,
         "command": incoming.addressed == "command",
     }
+    return (
+        head | {"attached": attached}
+        if (attached := [_attached(each) for each in incoming.attachments])
+        else head
+    )
 
 
-def _shown(part: Media | Choices | Notice) -> Json:
-    """An entry, still without its message."""
-    match part:
-        case Notice():
-            return {"kind": "notice", "key": part.key, "text": part.text}
-        case Choices():
-            return {"kind": "choices", "text": part.text, "options": _options(part.options)}
-        case Media():
-            data = base64.b64encode(part.data).decode("ascii")
-            return {
-                "kind": "media",
-                "media": part.kind,
-                "mime": part.mime,
-                "data": data,
-                "caption": part.caption,
-                "name": part.name,
-            }
+def _attached(attachment: Attachment) -> Json:
+    about = {"id": id_of(attachment), "media": attachment.kind, "mime": attachment.mime}
+    return about | {"name": attachment.name, "size": attachment.size}
 
 
 def _part(value: Json) -> Json:

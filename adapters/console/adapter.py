@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, ClassVar, Self, TextIO
 from pydantic import Field
 
 from adapters._feed import FeedReply, log_of
+from adapters._shelf import Shelf
 from adapters.console.paper import Ink
-from adapters.console.parse import language
+from adapters.console.parse import ATTACH, language
 from adapters.console.reading import Piped, Reading
 from adapters.console.talk import Talk
 from adapters.console.words import say, spoken
 from bot.api import (
     Attachment,
     Finding,
-    Gone,
     Host,
     Incoming,
     Journal,
@@ -137,8 +137,8 @@ class Console:
         return FeedReply(self._store, log_of(incoming.place.chat), incoming, journal)
 
     async def fetch(self, attachment: Attachment) -> bytes:
-        """A line of text brings nothing along."""
-        raise Gone(f"the terminal has no {attachment.kind}")
+        """What was attached: it is in the store, for the file may be on another machine than this process."""
+        return await Shelf(self._store).fetch(attachment)
 
     async def earlier(self, incoming: Incoming) -> Sequence[Said]:
         """A terminal has no threads."""
@@ -168,10 +168,11 @@ class Console:
 
     def _commands(self) -> list[tuple[str, str]]:
         own = spoken(self._language)
-        return [
+        theirs = [
             (entry.name, entry.descriptions.get(own) or next(iter(entry.descriptions.values()), ""))
             for entry in self._menu
         ]
+        return [*theirs, (ATTACH, say(self._language, "attach"))]
 
 
 def _user() -> str:

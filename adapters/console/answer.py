@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import mimetypes
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +26,20 @@ class Answer:
     """Shows what the feed tells of one message.
 
     `out` takes the answer and `err` the notices that say why there is none; at a terminal both are the same.
-    `media` is the folder for what cannot be shown in letters. `options` are the values that a number may be
-    typed for, `failed` tells whether a fault was said.
+    `media` is the folder for what cannot be shown in letters, and `fetch` gives its bytes by the id. `options` are
+    the values that a number may be typed for, `failed` tells whether a fault was said.
     """
 
-    def __init__(self, out: Ink, err: Ink, *, language: str, media: Path, offering: bool) -> None:
+    def __init__(
+        self,
+        out: Ink,
+        err: Ink,
+        *,
+        language: str,
+        media: Path,
+        fetch: Callable[[str], Awaitable[bytes | None]],
+        offering: bool,
+    ) -> None:
         self._out = out
         answers = Paper(out, again=say(language, "again"), between="" if offering else "\n")
         self._sheets = {out: answers} if out is err else {out: answers, err: Paper(err)}
@@ -39,6 +47,7 @@ class Answer:
         self._err = err
         self._language = language
         self._media = media
+        self._fetch = fetch
         self._offering = offering
         self._attempt = 0
         self.options: list[str] = []
@@ -113,14 +122,17 @@ class Answer:
 
     async def _placed(self, part: Json) -> str:
         """Where the file is now, and its caption."""
-        data = base64.b64decode(part["data"])
+        data = await self._fetch(str(part.get("id", "")))
+        caption = clean(part["caption"])
+        if data is None:
+            return "\n".join(filter(None, [say(self._language, "unkept", kind=part["media"]), caption]))
         path = self._media / _named(data, part)
         try:
             await asyncio.to_thread(_save, path, data)
             place = say(self._language, "saved", kind=part["media"], path=str(path))
         except OSError:  # a full disk or a home that cannot be written: the answer's words still count
             place = say(self._language, "unsaved", kind=part["media"], path=str(self._media))
-        return "\n".join(filter(None, [place, clean(part["caption"])]))
+        return "\n".join(filter(None, [place, caption]))
 
 
 def _named(data: bytes, part: Json) -> str:

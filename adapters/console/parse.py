@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import shlex
+from collections.abc import Mapping, Sequence
 
-from bot.api import Incoming, Person, Place
+from bot.api import Attachment, Incoming, Person, Place
+
+ATTACH = "attach"
+"""The console's own command: `/attach PATH`, once or more before a question, sends files of this machine with it."""
 
 
 def parse(
-    line: str, *, id: str, user: str, language: str = "", sent_at: float = 0.0, chosen: bool = False
+    line: str,
+    *,
+    id: str,
+    user: str,
+    language: str = "",
+    sent_at: float = 0.0,
+    chosen: bool = False,
+    attachments: Sequence[Attachment] = (),
 ) -> Incoming | None:
     """The message in `line`, or None where there is nothing in it.
 
@@ -22,9 +34,22 @@ def parse(
         place=Place("console", account=user, chat=user),
         person=Person(user, name=user, language=language),
         text=text,
+        attachments=tuple(attachments),
         addressed="command" if chosen or text.startswith("/") else "private",
         sent_at=sent_at,
     )
+
+
+def attached(line: str) -> list[str] | None:
+    """The paths of `/attach`, quoted as a shell has them, or None where `line` is something else."""
+    command, _, rest = line.strip().partition(" ")
+    if command != f"/{ATTACH}":
+        return None
+    try:
+        paths = shlex.split(rest)
+    except ValueError:  # a single quote: the name of one file
+        paths = [rest.strip()]
+    return [os.path.expanduser(path) for path in paths]
 
 
 def language(environment: Mapping[str, str]) -> str:

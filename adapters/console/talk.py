@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import mimetypes
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from adapters import _feed
+from adapters._shelf import ATTACHMENTS, LIMIT, TOGETHER, Kept, Shelf, attachment
 from adapters.console.answer import Answer
-from adapters.console.paper import Ink
-from adapters.console.parse import parse
+from adapters.console.paper import Ink, clean
+from adapters.console.parse import attached, parse
 from adapters.console.reading import Reading
 from adapters.console.words import say
 from bot.api import Accepted, Busy, Ignored, Incoming, Store, Submit, Unavailable
@@ -23,6 +26,7 @@ _T = TypeVar("_T")
 class Talk:
     """`user` is the person, the chat and the account; `offering` shows what may be done after an answer.
 
+    Only where it is shown, a person sits here, and may attach files: the lines of a pipe may be somebody else's.
     `failed` tells afterwards whether a message was refused, or answered with a fault.
     """
 
@@ -43,6 +47,7 @@ class Talk:
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._store = store
+        self._shelf = Shelf(store)
         self._submit = submit
         self._reading = reading
         self._out = out
@@ -57,15 +62,20 @@ class Talk:
         self._log = _feed.log_of(user)
         self._cursor = "0"
         self._options: list[str] = []
+        self._attached: list[Kept] = []
         self.failed = False
 
     async def run(self) -> None:
         """Answer line after line until there are no more. Raises `BrokenPipeError` where nobody reads."""
         async with aclosing(self._reading.lines()) as lines:
             async for line in lines:
+                paths = attached(line) if self._offering else None
+                if paths is not None:
+                    await self._attach(paths)
+                    continue
                 message = self._message(line)
                 if message is not None:
-                    self._options = []
+                    self._options, self._attached = [], []
                     await self._exchange(message)
 
     def _message(self, line: str) -> Incoming | None:
@@ -80,7 +90,40 @@ class Talk:
             language=self._language,
             sent_at=self._clock(),
             chosen=chosen is not None,
+            attachments=[attachment(self._user, kept) for kept in self._attached],
         )
+
+    async def _attach(self, paths: Sequence[str]) -> None:
+        """Keep files for the next message, and say so, or why not."""
+        if not paths:
+            await self._tell("attach_what")
+        for path in paths:
+            await self._attach_one(Path(path))
+
+    async def _attach_one(self, path: Path) -> None:
+        try:
+            data = await asyncio.to_thread(_bytes_of, path)
+        except (OSError, ValueError):  # not there, not ours to read; a name that no file can have
+            await self._tell("attach_unread", path=str(path))
+            return
+        together = sum(kept.size for kept in self._attached) + len(data)
+        if not data:
+            await self._tell("attach_empty", path=str(path))
+        elif len(data) > LIMIT:
+            await self._tell("attach_large", path=str(path), limit=LIMIT >> 20)
+        elif len(self._attached) >= ATTACHMENTS or together > TOGETHER:
+            await self._tell("attach_many", path=str(path), count=ATTACHMENTS, limit=TOGETHER >> 20)
+        else:
+            mime = mimetypes.guess_type(path.name)[0] or ""
+            keep = partial(self._shelf.keep, self._user, data, mime=mime, name=path.name)
+            self._attached.append(await self._patiently(keep))
+            await self._out.write(
+                self._out.dress(clean(say(self._language, "attached", path=path.name)), "faint") + "\n"
+            )
+
+    async def _tell(self, key: str, **values: str | int) -> None:
+        """Say what is wrong with what was typed."""
+        await self._err.write(self._err.dress(clean(say(self._language, key, **values)), "error") + "\n")
 
     async def _exchange(self, message: Incoming) -> None:
         """Until the answer's end, or until the person has asked twice to stop it."""
@@ -110,7 +153,12 @@ class Talk:
         if isinstance(outcome, Accepted) and outcome.behind:
             await self._out.passing(say(self._language, "waiting"))
         answer = Answer(
-            self._out, self._err, language=self._language, media=self._media, offering=self._offering
+            self._out,
+            self._err,
+            language=self._language,
+            media=self._media,
+            fetch=lambda id: self._shelf.data(self._user, id),
+            offering=self._offering,
         )
         await self._patiently(lambda: self._follow(message.id, answer))
         self._options = answer.options
@@ -156,3 +204,11 @@ class Talk:
                     await self._err.write(self._err.dress(say(self._language, "away"), "error") + "\n")
             pause = min(max(2 * pause, _PAUSE), _LONGEST_PAUSE)
             await self._sleep(pause)
+
+
+def _bytes_of(path: Path) -> bytes:
+    """What is in a file, but no more than tells that it is too large. Raises `OSError`, `ValueError`."""
+    if not path.is_file():  # a pipe or a device might never end
+        raise FileNotFoundError(str(path))
+    with path.open("rb") as file:
+        return file.read(LIMIT + 1)

@@ -4,7 +4,7 @@
 |---|---|
 | `settings` | its block of settings, and whether it is on |
 | `parse` | native request → `Incoming`, pure |
-| `interface` | the routes |
+| `interface`, `media` | the routes |
 | `guard`, `session` | which requests are genuine, and whose they are |
 | `shown`, `stream` | what is said → what a front end is given |
 | `words` | what it has to say itself |
@@ -22,6 +22,7 @@ from typing import ClassVar, Self
 from starlette.routing import BaseRoute
 
 from adapters._feed import FeedReply, log_of
+from adapters._shelf import Shelf
 from adapters.web.guard import Guard
 from adapters.web.interface import Interface, files
 from adapters.web.session import Attempts, Sessions
@@ -30,7 +31,6 @@ from adapters.web.stream import Pace
 from bot.api import (
     Attachment,
     Finding,
-    Gone,
     Host,
     Incoming,
     Journal,
@@ -65,6 +65,7 @@ class Web:
     ) -> None:
         self._settings = settings
         self._host = host
+        self._shelf = Shelf(host.store)
         self._static = static
         self._pace = pace or Pace()
         self._attempts = attempts or Attempts()
@@ -84,8 +85,8 @@ class Web:
         return FeedReply(self._host.store, log_of(incoming.place.chat), incoming, journal, clock=self._clock)
 
     async def fetch(self, attachment: Attachment) -> bytes:
-        """The web chat takes no attachments yet, so there is none to fetch."""
-        raise Gone(f"the web chat takes no attachments, and {attachment.kind} cannot be one")
+        """What was uploaded before the message was sent."""
+        return await self._shelf.fetch(attachment)
 
     async def earlier(self, incoming: Incoming) -> Sequence[Said]:
         """The page has no threads."""
@@ -99,6 +100,7 @@ class Web:
         """The page and its interface."""
         interface = Interface(
             store=self._host.store,
+            shelf=self._shelf,
             submit=submit,
             guard=Guard(self._host),
             sessions=Sessions(self._host.store, self._settings.password(), clock=self._clock),

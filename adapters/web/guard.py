@@ -16,7 +16,7 @@ BODY_LIMIT = 256 * 1024
 HEADERS: Mapping[str, str] = MappingProxyType(
     {
         "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-        "img-src 'self' data: blob:; media-src 'self' data: blob:; connect-src 'self'; font-src 'self'; "
+        "img-src 'self' blob:; media-src 'self' blob:; connect-src 'self'; font-src 'self'; "
         "manifest-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
@@ -73,13 +73,13 @@ def bearer(request: Request) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-async def body(request: Request) -> bytes:
-    """The body, read no further than its limit. Raises `Refusal`."""
+async def body(request: Request, limit: int = BODY_LIMIT, key: str = "too_large") -> bytes:
+    """The body, read no further than `limit` bytes. Raises `Refusal` with the sentence `key`."""
     read = bytearray()
     async for chunk in request.stream():
         read += chunk
-        if len(read) > BODY_LIMIT:
-            raise Refusal(413, "too_large")
+        if len(read) > limit:
+            raise Refusal(413, key)
     return bytes(read)
 
 

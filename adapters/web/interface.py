@@ -7,7 +7,8 @@ import hashlib
 import mimetypes
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,12 +17,16 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from adapters._feed import asked, entries, log_of
-from adapters.web import guard, parse, shown
+from adapters._shelf import LIMIT, Shelf
+from adapters.web import guard, media, parse, shown
 from adapters.web.guard import Guard, Refusal
 from adapters.web.session import COOKIE, LIFETIME, Attempts, Sessions
 from adapters.web.stream import EventStream, Pace, Streams, events
 from adapters.web.words import first_language, say
 from bot.api import Accepted, Busy, Duplicate, Ignored, Incoming, MenuEntry, Store, Submit, Unavailable
+
+UPLOADS = 2
+"""Files that one process takes in at once: one of 20 MB takes some 120 MB while it is written to the store."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -51,6 +56,7 @@ class Interface:
     """The endpoints. `commands` is the menu; `secure` tells that browsers come by https."""
 
     store: Store
+    shelf: Shelf
     submit: Submit
     guard: Guard
     sessions: Sessions
@@ -60,6 +66,8 @@ class Interface:
     pace: Pace = field(default_factory=Pace)
     streams: Streams = field(default_factory=Streams)
     attempts: Attempts = field(default_factory=Attempts)
+    uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UPLOADS))
+    patience: float = 10.0  # seconds that an upload waits for its turn
     clock: Callable[[], float] = time.time
     ids: Callable[[], str] = lambda: f"stop-{secrets.token_hex(8)}"
 
@@ -72,12 +80,14 @@ class Interface:
             self._route("POST", "/api/session", self.token),
             self._route("GET", "/api/history", self.history),
             self._route("POST", "/api/messages", self.message),
+            self._route("POST", "/api/media", self.upload, body_limit=LIMIT),
+            self._route("GET", "/api/media/{id}", self.media),
             self._route("POST", "/api/stop", self.stop),
             self._route("GET", "/api/events", self.events),
             self._route("GET", "/api/commands", self.menu),
         ]
 
-    def _route(self, method: str, path: str, endpoint: Endpoint) -> Route:
+    def _route(self, method: str, path: str, endpoint: Endpoint, *, body_limit: int = 0) -> Route:
         async def answer(request: Request) -> Response:
             try:
                 self.guard.admit(request)
@@ -91,6 +101,8 @@ class Interface:
             response.headers.setdefault("Cache-Control", "no-store")
             return response
 
+        if body_limit:  # we refuse what is larger in plain words, and the server only what is far larger
+            vars(answer)["body_limit"] = 2 * body_limit
         return Route(path, answer, methods=[method])
 
     # --- the page ------------------------------------------------------------------------------------------
@@ -175,11 +187,46 @@ class Interface:
         session = await self._known(request)
         raw = await guard.body(request)
         incoming = parse.parse(raw, session, language=_language(request), now=self.clock())
+        if incoming.attachments:
+            incoming = parse.attached(incoming, await self.shelf.known(session))
         outcome = await self._submitted(incoming)
         if not isinstance(outcome, Ignored):
             # Also for a duplicate: the first delivery may have died between being accepted and being told.
             await self._tell(incoming)
         return _told(incoming, outcome)
+
+    async def upload(self, request: Request) -> Response:
+        """Keep a file, to be sent with a message: 201 and its id."""
+        session = await self._known(request)
+        async with self._uploading():
+            data = await guard.body(request, LIMIT, "media_large")
+            if not data:
+                raise Refusal(400, "media_empty")
+            mime, name = request.headers.get("content-type", ""), request.query_params.get("name", "")
+            kept = await self.shelf.keep(session, data, mime=mime, name=name)
+        return JSONResponse(media.told(kept), 201)
+
+    @asynccontextmanager
+    async def _uploading(self) -> AsyncIterator[None]:
+        """One of few uploads at once, because each is in memory as a whole; until then its body is not read."""
+        try:
+            async with asyncio.timeout(self.patience):
+                await self.uploads.acquire()
+        except TimeoutError:
+            raise Refusal(429, "media_busy", retry_after=2) from None
+        try:
+            yield
+        finally:
+            self.uploads.release()
+
+    async def media(self, request: Request) -> Response:
+        """The bytes of what was sent or answered."""
+        session, id = await self._known(request), request.path_params["id"]
+        kept = (await self.shelf.known(session)).get(id)
+        data = await self.shelf.data(session, id) if kept else None
+        if kept is None or data is None:
+            raise Refusal(404, "media_gone")
+        return media.response(kept, data, request.headers.get("range", ""))
 
     async def stop(self, request: Request) -> Response:
         """Stop the answer under way: the command `/stop`, without a question on the page."""

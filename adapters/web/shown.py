@@ -36,6 +36,7 @@ def _item(item: Item) -> Json:
         "offers": list(item.offers),
         "usage": item.usage,
         "joined": item.joined,
+        "attached": list(item.attached),
     }
 
 

@@ -19,10 +19,15 @@ _ENGLISH: Mapping[str, str] = MappingProxyType(
         "too_large": "That is too long: at most 256 KB fit into one message.",
         "not_json": "The body has to be a JSON object.",
         "id": "`id` has to be 8 to 64 letters, digits, `-` or `_`.",
-        "text": "`text` has to be a text that is not empty.",
+        "text": "`text` has to be a text, and not empty where nothing is attached.",
         "cursor": "`after` is not a cursor of ours.",
         "streams": "Too many open windows. Please close one.",
         "no_file": "There is no such file.",
+        "media_large": "That file is too large: at most 20 MB.",
+        "media_empty": "That file is empty.",
+        "media_busy": "Too many files are on their way at the moment. Please try again in a few seconds.",
+        "media_gone": "A file is not here any more. Please attach it again.",
+        "attachments": "`attachments` has to be a list of at most 8 ids from POST /api/media, 40 MB together.",
     }
 )
 
@@ -37,10 +42,15 @@ _CHINESE: Mapping[str, str] = MappingProxyType(
         "too_large": "内容过长：每条消息最多 256 KB。",
         "not_json": "请求体必须是 JSON 对象。",
         "id": "`id` 须为 8 到 64 个字母、数字、`-` 或 `_`。",
-        "text": "`text` 不能为空。",
+        "text": "`text` 须为文本；没有附件时不能为空。",
         "cursor": "`after` 不是有效的游标。",
         "streams": "打开的窗口过多，请关闭一些。",
         "no_file": "没有这个文件。",
+        "media_large": "文件过大：最多 20 MB。",
+        "media_empty": "文件是空的。",
+        "media_busy": "正在上传的文件过多，请过几秒再试。",
+        "media_gone": "有文件已不存在，请重新添加。",
+        "attachments": "`attachments` 须为列表，最多 8 个来自 POST /api/media 的编号，合计不超过 40 MB。",
     }
 )
 _TRADITIONAL: Mapping[str, str] = MappingProxyType(
@@ -54,10 +64,15 @@ _TRADITIONAL: Mapping[str, str] = MappingProxyType(
         "too_large": "內容過長：每則訊息最多 256 KB。",
         "not_json": "請求主體必須是 JSON 物件。",
         "id": "`id` 須為 8 到 64 個字母、數字、`-` 或 `_`。",
-        "text": "`text` 不能為空。",
+        "text": "`text` 須為文字；沒有附件時不能為空。",
         "cursor": "`after` 不是有效的游標。",
         "streams": "開啟的視窗過多，請關閉一些。",
         "no_file": "沒有這個檔案。",
+        "media_large": "檔案過大：最多 20 MB。",
+        "media_empty": "檔案是空的。",
+        "media_busy": "正在上傳的檔案過多，請過幾秒再試。",
+        "media_gone": "有檔案已不存在，請重新加入。",
+        "attachments": "`attachments` 須為列表，最多 8 個來自 POST /api/media 的編號，合計不超過 40 MB。",
     }
 )
 _REGIONS = frozenset({"hant", "tw", "hk", "mo"})  # where Chinese is written in traditional characters

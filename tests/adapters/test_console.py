@@ -21,8 +21,9 @@ from typing import TextIO
 
 import pytest
 
+from adapters._shelf import LIMIT
 from adapters.console import Console, ConsoleSettings
-from adapters.console.parse import language, parse
+from adapters.console.parse import attached, language, parse
 from adapters.console.reading import LINE_LIMIT
 from bot.api import (
     Accepted,
@@ -507,6 +508,69 @@ async def test_a_line_that_waits_behind_another_windows_says_so_until_its_turn(t
         await screen.sees("waiting for its turn…")
         core.go_on.set()
         await screen.sees("\r\x1b[2KYes.")
+
+
+async def test_files_are_attached_to_the_next_line_and_to_no_other(tmp_path: Path) -> None:
+    (tmp_path / "a cat.png").write_bytes(b"\x89PNG")
+    core = Core()
+    async with sitting(core, tmp_path) as screen:
+        screen.press(f"/attach '{tmp_path}/a cat.png'\r")
+        await screen.sees("[attached: a cat.png")
+        screen.press("What is it?\r")
+        await screen.sees("You said What is it?.")
+        screen.press("And now?\r")
+        await screen.sees("You said And now?.")
+    assert core.texts == ["What is it?", "And now?"]
+    (cat,) = core.heard[0].attachments
+    assert (cat.kind, cat.mime, cat.name, cat.size) == ("image", "image/png", "a cat.png", 4)
+    assert await core.console.fetch(cat) == b"\x89PNG"
+    assert core.heard[1].attachments == ()
+
+
+async def test_a_file_that_cannot_go_along_is_named_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    with (tmp_path / "film.mp4").open("wb") as film:
+        film.truncate(LIMIT + 1)
+    core = Core()
+    async with sitting(core, tmp_path) as screen:
+        for typed, told in (
+            ("", "Which file?"),
+            (f" {tmp_path}/none", "none cannot be read."),
+            (" /dev/zero", "/dev/zero cannot be read."),
+            (f" {tmp_path}/empty", "empty is empty."),
+            (f" {tmp_path}/film.mp4", "film.mp4 is too large: at most 20 MB."),
+        ):
+            screen.press(f"/attach{typed}\r")
+            await screen.sees(told)
+            await screen.sees(PROMPT)
+    assert core.heard == []
+
+
+async def test_more_files_than_go_with_one_message_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    core = Core()
+    async with sitting(core, tmp_path) as screen:
+        screen.press(f"/attach {' '.join([f'{tmp_path}/a'] * 9)}\r")
+        await screen.sees("at most 8 files and 40 MB go with one message")
+        await screen.sees(PROMPT)
+        screen.press("Look\r")
+        await screen.sees("You said Look.")
+    assert len(core.heard[0].attachments) == 8
+
+
+async def test_a_line_of_a_pipe_attaches_nothing(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("a secret")
+    core = Core()
+    await Piping(tmp_path, core).run(f"/attach {tmp_path}/secret\nHi\n".encode())
+    assert [message.attachments for message in core.heard] == [(), ()]
+
+
+def test_the_paths_of_attach_are_quoted_as_in_a_shell() -> None:
+    assert attached("hello") is None
+    assert attached("/attachment a") is None
+    assert attached("/attach") == []
+    assert attached("/attach 'a b.png' c\\ d.png") == ["a b.png", "c d.png"]
+    assert attached("/attach it's.png") == ["it's.png"]
 
 
 async def test_a_line_that_gets_no_answer_is_not_waited_for(tmp_path: Path) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters._feed import LIMIT, FeedReply, Fold, asked, entries, fold, log_of, parse
+from adapters._shelf import LIMIT as LARGEST
+from adapters._shelf import Shelf
 from bot.api import (
+    Attachment,
     Choices,
     End,
     Entry,
@@ -99,6 +102,8 @@ async def test_the_end_holds_the_whole_answer_and_is_all_that_stays():
     await reply.send(Choices("More?", (Option("Yes", "/more"),)))
     await reply.send(End(Usage(7, 9, True), (Option("Retry", "/retry"),)))
     assert kinds(store) == ["asked", "end"]
+    (id,) = await Shelf(store).known("c1")
+    assert await Shelf(store).data("c1", id) == b"\x89PNG"
     assert json.loads(store.shown(LOG)[1].value) == {
         "kind": "end",
         "message": "m1",
@@ -112,7 +117,8 @@ async def test_the_end_holds_the_whole_answer_and_is_all_that_stays():
                 "type": "media",
                 "media": "image",
                 "mime": "image/png",
-                "data": base64.b64encode(b"\x89PNG").decode(),
+                "size": 4,
+                "id": id,
                 "caption": "A cat",
                 "name": "",
             },
@@ -397,3 +403,42 @@ def test_a_fold_can_be_continued():
     assert [item.parts for item in view.items()] == [()]
     view.take({"kind": "text", "message": "a", "delta": "x", "attempt": 1})
     assert [item.parts for item in view.items()] == [({"type": "text", "text": "x"},)]
+
+
+async def test_what_came_with_a_question_is_told_with_it_until_the_end():
+    store = MemoryStore()
+    cat = Attachment("image", "c1/0f", "image/png", 4, "cat.png")
+    question = replace(message(), attachments=(cat,))
+    told = {"id": "0f", "media": "image", "mime": "image/png", "name": "cat.png", "size": 4}
+    await asked(store, LOG, question)
+    assert fold(store.shown(LOG))[0].attached == (told,)
+    reply = FeedReply(store, LOG, question, MemoryJournal(), sleep=Timer())
+    await reply.send(Text("A cat."))
+    await reply.send(End())
+    assert fold(store.shown(LOG))[0].attached == (told,)
+
+
+async def test_media_that_are_too_large_are_named_and_not_kept():
+    store = MemoryStore()
+    reply = FeedReply(store, LOG, message(), MemoryJournal(), sleep=Timer())
+    await reply.send(Media("video", "video/mp4", bytes(LARGEST + 1), "A film"))
+    await reply.send(End())
+    (part,) = fold(store.shown(LOG))[0].parts
+    assert (part["id"], part["caption"]) == ("", "A film")
+    assert store.values == {}
+
+
+async def test_to_forget_takes_the_media_along_but_for_those_of_an_open_question():
+    store = MemoryStore()
+    shelf = Shelf(store)
+    reply = FeedReply(store, LOG, message(), MemoryJournal(), sleep=Timer())
+    await reply.send(Media("image", "image/png", b"old"))
+    await reply.send(End())
+    waiting = await shelf.keep("c1", b"new", mime="image/png")
+    ref = Attachment("image", f"c1/{waiting.id}")
+    await asked(store, LOG, replace(message("What is it?", "m3"), attachments=(ref,)))
+    reply = FeedReply(store, LOG, message("/forget", "m2"), MemoryJournal(), sleep=Timer())
+    await reply.send(Notice("forget.done", text="Forgotten."))
+    await reply.send(End())
+    assert list(await shelf.known("c1")) == [waiting.id]
+    assert list(store.values) == [f"media:c1:{waiting.id}"]

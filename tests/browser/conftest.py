@@ -50,6 +50,8 @@ _FLAGS = [
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 ]
 _FLAGS += ["--disable-component-update", "--disable-sync"]
 

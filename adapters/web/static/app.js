@@ -50,11 +50,12 @@ const composer = new Composer(find("composer"), {
   language,
   onSend: ask,
   recall: () => transcript.lastQuestion,
+  announce,
 });
 
 /** Say something: shown at once, sent when it can be. */
-function ask(text) {
-  const letter = { id: freshId(), text, at: Date.now() / 1000 };
+function ask(text, attached = []) {
+  const letter = { id: freshId(), text, attached, at: Date.now() / 1000 };
   transcript.ensure(asItem(letter)).deliver("sending", "");
   outbox.put(letter);
   transcript.follower.follow();
@@ -64,13 +65,14 @@ function ask(text) {
 
 /** A message that was not sent goes back into the box. */
 function takeBack(message) {
-  composer.write(outbox.take(message));
+  composer.restore(outbox.take(message));
   transcript.drop(message);
   settle();
 }
 
-function asItem({ id, text, at }) {
-  return { message: id, question: text, at, command: text.startsWith("/"), parts: [], ended: false, offers: [] };
+function asItem({ id, text, attached, at }) {
+  const command = text.startsWith("/");
+  return { message: id, question: text, attached, at, command, parts: [], ended: false, offers: [] };
 }
 
 function showPicture({ items }) {

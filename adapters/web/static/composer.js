@@ -1,6 +1,8 @@
 // The box that messages are written in: keys, draft, length, suggested commands.
 
 import { make } from "./elements.js";
+import { Recorder, canRecord } from "./recorder.js";
+import { Tray, catchFiles } from "./tray.js";
 
 const DRAFT = "parley.draft";
 const LIMIT = 32_000; // characters; the server refuses more
@@ -100,10 +102,11 @@ class Suggestions {
 }
 
 /**
- * The composer in `form`. `onSend(text)` is called with a message; `recall()` gives the last question.
+ * The composer in `form`. `onSend(text, attached)` is called with a message; `recall()` gives the last question, and
+ * `announce(text)` has a screen reader say something.
  */
 export class Composer {
-  constructor(form, { say, language, onSend, recall }) {
+  constructor(form, { say, language, onSend, recall, announce }) {
     this.form = form;
     this.say = say;
     this.onSend = onSend;
@@ -122,6 +125,10 @@ export class Composer {
       this.#submit();
     });
     addEventListener("resize", () => this.#fit());
+    const note = document.getElementById("note");
+    this.tray = new Tray(document.getElementById("tray"), note, { say, announce, onChange: () => this.#count() });
+    this.#wireFiles();
+    this.#wireRecorder(note);
     this.#changed();
     this.suggestions.close();
   }
@@ -132,6 +139,42 @@ export class Composer {
     this.box.setSelectionRange(text.length, text.length);
     this.box.focus();
     this.#changed();
+  }
+
+  /** Put back what was not sent. */
+  restore({ text, attached }) {
+    this.tray.restore(attached);
+    this.write(text);
+  }
+
+  #wireFiles() {
+    const input = document.getElementById("files");
+    document.getElementById("attach").addEventListener("click", () => input.click());
+    input.addEventListener("change", () => {
+      this.tray.add([...input.files]);
+      input.value = ""; // the same file may be chosen again
+      this.focus();
+    });
+    catchFiles(document.getElementById("veil"), (files) => this.tray.add([...files]));
+  }
+
+  #wireRecorder(note) {
+    const button = document.getElementById("record");
+    button.hidden = !canRecord();
+    const recorder = new Recorder(document.getElementById("recording"), {
+      name: this.say("recorded"),
+      onFile: (file) => this.tray.add([file]),
+      onState: (recording) => {
+        this.form.classList.toggle("recording-now", recording);
+        note.hidden = true;
+        if (!recording) this.focus();
+      },
+      onFault: () => {
+        note.textContent = this.say("recordFailed");
+        note.hidden = false;
+      },
+    });
+    button.addEventListener("click", () => recorder.start());
   }
 
   focus() {
@@ -156,10 +199,11 @@ export class Composer {
 
   #submit() {
     const text = this.box.value.trim();
-    if (!text || length(text) > LIMIT) return;
+    if ((!text && this.tray.empty) || !this.tray.ready || length(text) > LIMIT) return;
     this.box.value = "";
+    const attached = this.tray.take();
     this.#changed();
-    this.onSend(text);
+    this.onSend(text, attached);
   }
 
   #changed() {
@@ -169,13 +213,13 @@ export class Composer {
     } catch {
       document.documentElement.dataset.unkept = "true"; // forbidden storage: it lives as long as the page
     }
-    this.#count(text);
+    this.#count();
     this.#fit();
     this.suggestions.update();
   }
 
-  #count(text) {
-    const count = length(text.trim());
+  #count() {
+    const count = length(this.box.value.trim());
     const over = count > LIMIT;
     const number = (value) => value.toLocaleString(document.documentElement.lang);
     this.counter.hidden = count < COUNT_FROM;
@@ -183,7 +227,8 @@ export class Composer {
     if (over) this.counter.textContent += ` ${this.say("tooLong")}`;
     this.counter.classList.toggle("over", over);
     this.box.setAttribute("aria-invalid", String(over));
-    this.button.disabled = count === 0 || over;
+    // The tray asks for this while it is being built.
+    this.button.disabled = !this.tray || (count === 0 && this.tray.empty) || !this.tray.ready || over;
   }
 
   #fit() {

@@ -18,6 +18,27 @@ export function button(className, text, onClick) {
   return node;
 }
 
+/** A drawing of 20 by 20, by the data of its path. */
+export function icon(path) {
+  const SVG = "http://www.w3.org/2000/svg";
+  const node = document.createElementNS(SVG, "svg");
+  node.setAttribute("viewBox", "0 0 20 20");
+  node.setAttribute("aria-hidden", "true");
+  const line = document.createElementNS(SVG, "path");
+  line.setAttribute("d", path);
+  node.append(line);
+  return node;
+}
+
+/** A small button that shows a drawing and has its text as its name. */
+export function iconButton(className, path, text, onClick) {
+  const node = button(className, null, onClick);
+  node.setAttribute("aria-label", text);
+  node.title = text;
+  node.append(icon(path));
+  return node;
+}
+
 async function copy(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const area = make("textarea", "unseen"); // a page that is not served over TLS has no clipboard

@@ -1,6 +1,7 @@
 // One question and its answer on the page.
 
 import { button, copyButton, make } from "./elements.js";
+import { attachments } from "./media.js";
 import { Parts } from "./parts.js";
 
 /**
@@ -20,6 +21,7 @@ export class Exchange {
     this.at = item.at;
     this.question = item.question;
     this.command = item.command;
+    this.attached = item.attached ?? [];
     this.ended = false;
     this.delivered = true;
     this.offers = [];
@@ -39,7 +41,9 @@ export class Exchange {
     const text = make("p", "said", this.question);
     text.dir = "auto";
     text.title = clock(new Date(this.at * 1000));
+    text.hidden = this.question === "";
     this.#delivery = make("div", "delivery");
+    if (this.attached.length) question.append(attachments(this.attached, say));
     question.append(text, this.#delivery);
 
     this.answer = make("div", "answer");

@@ -26,7 +26,7 @@ export function freshId() {
  * is over.
  */
 export class Outbox {
-  #letters = kept(); // {id, text, at, state, reason}
+  #letters = kept(); // {id, text, attached, at, state, reason}
   #running = false;
   #wake = null;
 
@@ -54,12 +54,12 @@ export class Outbox {
     this.run();
   }
 
-  /** Give a failed message up; its text. */
+  /** Give a failed message up; what it was: {text, attached}. */
   take(id) {
     const letter = this.#letters.find((each) => each.id === id);
     this.#letters = this.#letters.filter((each) => each !== letter);
     this.#keep();
-    return letter?.text ?? "";
+    return { text: letter?.text ?? "", attached: letter?.attached ?? [] };
   }
 
   /** The server has the message, whatever became of our request. */
@@ -94,7 +94,8 @@ export class Outbox {
   async #deliver(letter) {
     for (let tries = 0; this.#letters.includes(letter); tries += 1) {
       try {
-        const told = await send(letter.id, letter.text);
+        const ids = (letter.attached ?? []).map((each) => each.id);
+        const told = await send(letter.id, letter.text, ids);
         this.arrived(letter.id, told?.silent ? "silent" : "sent");
         return true;
       } catch (fault) {

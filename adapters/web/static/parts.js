@@ -1,6 +1,7 @@
 // The parts of an answer as the page shows them: text, notices, choices, media.
 
 import { button, make } from "./elements.js";
+import { media } from "./media.js";
 import { TextPart } from "./text.js";
 
 function notice(part) {
@@ -21,26 +22,7 @@ function choices(part, { onChoose }) {
   return node;
 }
 
-function media(part, { say }) {
-  const bytes = Uint8Array.from(atob(part.data), (letter) => letter.charCodeAt(0));
-  const url = URL.createObjectURL(new Blob([bytes], { type: part.mime }));
-  const node = make("figure", "media");
-  const shown = make({ image: "img", audio: "audio", video: "video" }[part.media] ?? "a");
-  if (shown.localName === "a") {
-    shown.href = url;
-    shown.download = part.name || part.caption || "";
-    shown.textContent = part.caption || part.name || say("file", { mime: part.mime });
-  } else {
-    shown.src = url;
-    if (part.media === "image") shown.alt = part.caption;
-    else shown.controls = true;
-    if (part.caption) node.append(make("figcaption", "", part.caption));
-  }
-  node.prepend(shown);
-  return { element: node, release: () => URL.revokeObjectURL(url) };
-}
-
-const FIELDS = { notice: ["text"], choices: ["text", "options"], media: ["media", "mime", "caption", "name", "data"] };
+const FIELDS = { notice: ["text"], choices: ["text", "options"], media: ["media", "mime", "caption", "name", "id"] };
 
 function same(shown, part) {
   const fields = FIELDS[part.type] ?? [];
@@ -118,7 +100,6 @@ export class Parts {
 
   #cut(from) {
     for (const part of this.#parts.splice(from)) {
-      part.release?.();
       part.element.remove();
     }
   }
@@ -131,6 +112,6 @@ export class Parts {
     }
     if (part.type === "notice") return { type: part.type, part, element: notice(part) };
     if (part.type === "choices") return { type: part.type, part, element: choices(part, this.tools) };
-    return { type: part.type, part, ...media(part, this.tools) };
+    return { type: part.type, part, element: media(part, this.tools.say) };
   }
 }

@@ -42,8 +42,29 @@ function post(path, body) {
 
 export const history = () => request("/api/history");
 export const commands = () => request("/api/commands");
-export const send = (id, text) => post("/api/messages", { id, text });
+export const send = (id, text, attachments) => post("/api/messages", { id, text, attachments });
 export const stop = () => post("/api/stop", {});
+
+/**
+ * Upload a file; `onProgress(share)` tells how much is there, `signal` ends it. What the server says of it. Not by
+ * `fetch`, which tells nothing of what is on its way. Raises `Refusal`.
+ */
+export function upload(file, onProgress, signal) {
+  return new Promise((done, failed) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", `/api/media?name=${encodeURIComponent(file.name)}`);
+    request.responseType = "json";
+    request.setRequestHeader("Content-Type", file.type || "application/octet-stream");
+    request.upload.addEventListener("progress", (event) => onProgress(event.loaded / event.total));
+    request.addEventListener("load", () => {
+      if (request.status === 201 && request.response) done(request.response);
+      else failed(new Refusal(request.status, request.response?.error ?? ""));
+    });
+    for (const end of ["error", "abort"]) request.addEventListener(end, () => failed(new Refusal(0)));
+    signal.addEventListener("abort", () => request.abort());
+    request.send(file);
+  });
+}
 
 /** How long to wait before attempt `n` (from 0), in milliseconds: doubling, with a little chance. */
 export function pause(n) {
