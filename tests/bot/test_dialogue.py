@@ -260,7 +260,9 @@ async def test_stopping_keeps_what_was_said_and_closes_the_stream(dialogue, wind
     assert [e.turns[-1].content for e in await windows.load("test-ann")] == ["On and on"]
 
 
-async def test_an_answer_whose_question_is_deleted_ends_without_a_word_and_is_not_remembered(dialogue, windows):
+async def test_an_answer_whose_question_is_deleted_ends_without_a_word_and_is_not_remembered(
+    dialogue, windows
+):
     spoken = asyncio.Event()
 
     async def endless(request: ChatRequest) -> AsyncIterator[Delta]:

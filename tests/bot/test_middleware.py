@@ -32,9 +32,10 @@ VALUES: dict[type[errors.ParleyError], dict[str, str | int]] = {
     errors.ModelUnknown: {"model": "m"},
     errors.Unreadable: {"kind": "PDF"},
     errors.Unsupported: {"kind": "HEIC"},
-    **dict.fromkeys(
-        (errors.MessageTooLong, errors.TooLarge, errors.TooManyPixels, errors.TooLong), {"limit": 5}
-    ),
+    errors.MessageTooLong: {"limit": 5},
+    errors.TooLarge: {"limit": 5},
+    errors.TooManyPixels: {"limit": 5},
+    errors.TooLong: {"limit": 5},
 }
 
 
