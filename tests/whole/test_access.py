@@ -97,3 +97,26 @@ async def test_the_command_line_says_so_where_redis_is_away(tmp_path: Path):
     status, printed = await parley(tmp_path, chosen, "people")
     assert status == 1
     assert "Redis does not answer" in printed
+
+
+async def test_an_admin_says_something_to_everybody_who_may_talk_once(
+    tmp_path: Path, endpoint: EndpointSimulator, telegram: TelegramSimulator
+):
+    people = [telegram.person(number, name) for number, name in enumerate(("Ann", "Bob", "Cas", "Dee"), 1)]
+    chats = [telegram.private(person) for person in people]
+    everybody = settings(endpoint, telegram, ADMINS="telegram:1", ALLOWED="telegram:1,telegram:2,telegram:3")
+    async with bot(tmp_path, **everybody) as running:
+        for person, chat in zip(people, chats, strict=True):
+            await person.says(chat, "hello")  # Dee is a stranger
+        for chat in chats:
+            await chat.until(lambda chat=chat: bool(chat.said))
+        await people[0].says(chats[0], "/broadcast Back at noon.")
+        await chats[0].until(lambda: "2 people will hear this" in chats[0].said[-1])
+        await people[0].presses(chats[0].from_bot[-1], "Send it")
+        await chats[0].until(lambda: "on its way to 2 people" in chats[0].said[-1])
+        await running.kill()
+        await running.start()
+        for chat in chats[1:3]:
+            await chat.until(lambda chat=chat: "📣 Back at noon." in chat.said)
+            assert chat.said.count("📣 Back at noon.") == 1
+        assert not any("noon" in text for text in chats[3].said)
