@@ -15,7 +15,7 @@
 | `installations`, `oauth` | many workspaces |
 | `scopes`, `check` | the rights we need, and what `parley check` asks Slack |
 | `spelling` | how commands are written where Slack keeps the slash to itself |
-| `errands`, `words` | what is said beside the work |
+| `words` | what is said beside the work |
 """
 
 from __future__ import annotations

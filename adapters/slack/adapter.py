@@ -9,12 +9,12 @@ from typing import ClassVar
 from slack_bolt.async_app import AsyncApp
 from starlette.routing import BaseRoute
 
+from adapters._errands import Errands
 from adapters.slack import check, oauth
 from adapters.slack.bolt import bolt
 from adapters.slack.bots import Bots
-from adapters.slack.client import Clients
+from adapters.slack.client import Clients, Refused
 from adapters.slack.desk import Desk
-from adapters.slack.errands import Errands
 from adapters.slack.events import Events
 from adapters.slack.fetching import fetched
 from adapters.slack.home import PREFIX, HomeReply
@@ -70,7 +70,7 @@ class SlackAdapter:
         self._clients = Clients(credentials, self._installations, sleep=sleep)
         self._people = People(store)
         self._threads = Threads(store, self._people)
-        self._errands = Errands()
+        self._errands = Errands("slack", Refused)
         self._inlet = Inlet(self._clients, self._threads, self._errands, store)
         self._desk = Desk(self._clients, self._people, self._inlet, host, self._threads)
         self._events = Events(

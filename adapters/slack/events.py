@@ -9,11 +9,11 @@ from typing import Any
 
 import structlog
 
+from adapters._errands import Errands
 from adapters.slack import content, mrkdwn
 from adapters.slack.bots import Bots
 from adapters.slack.client import Client, Clients
 from adapters.slack.desk import Desk
-from adapters.slack.errands import Errands
 from adapters.slack.inlet import Inlet
 from adapters.slack.installations import Installations
 from adapters.slack.lanes import Lanes

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from adapters._errands import Errands
 from adapters.slack.client import Clients
-from adapters.slack.errands import Errands
 from adapters.slack.parse import WHISPERED
 from adapters.slack.threads import Threads
 from adapters.slack.whisper import WhisperReply

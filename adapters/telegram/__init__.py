@@ -12,7 +12,7 @@
 | `standing` | where the bot was blocked, added, put out |
 | `reply`, `posts`, `rendering`, `uploads`, `outbox`, `buttons` | what is said → messages of Telegram's |
 | `card` | what is said → the one message that was sent inline |
-| `menu`, `errands`, `words` | what else Telegram shows of us |
+| `menu`, `words` | what else Telegram shows of us |
 | `check` | what `parley check` asks Telegram |
 """
 

@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import ClassVar
 
 from starlette.routing import BaseRoute
+from telegram.error import TelegramError
 
+from adapters._errands import Errands
 from adapters.telegram import ids
 from adapters.telegram.albums import Albums
 from adapters.telegram.card import CardReply
@@ -15,7 +17,6 @@ from adapters.telegram.chats import Chats
 from adapters.telegram.check import checked
 from adapters.telegram.client import DOWNLOAD_LIMIT, Client
 from adapters.telegram.content import file_id
-from adapters.telegram.errands import Errands
 from adapters.telegram.inlet import Inlet
 from adapters.telegram.inline import Inline
 from adapters.telegram.menu import Menu
@@ -71,7 +72,7 @@ class TelegramAdapter:
         self._sleep = sleep
         self._chats = Chats(host.store)
         self._albums = Albums(host.store, wait=album_wait, sleep=sleep)
-        self._errands = Errands()
+        self._errands = Errands("telegram", TelegramError)
         self._inline = Inline(self._client, host) if credentials.inline else None
         self._menu = Menu(self._client, host.store, sleep=sleep)
         self._outbox = Outbox(sleep=sleep)

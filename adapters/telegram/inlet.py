@@ -9,12 +9,12 @@ from typing import Any
 
 from telegram.error import TelegramError
 
+from adapters._errands import Errands
 from adapters.telegram import ids
 from adapters.telegram.albums import Albums
 from adapters.telegram.buttons import recall
 from adapters.telegram.chats import Chats, Remembered
 from adapters.telegram.client import Client, Json, passing
-from adapters.telegram.errands import Errands
 from adapters.telegram.inline import ASK, Inline
 from adapters.telegram.parse import (
     UNREADABLE,

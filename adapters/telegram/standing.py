@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
+from adapters._errands import Errands
 from adapters.telegram.chats import Chats
 from adapters.telegram.client import Client
-from adapters.telegram.errands import Errands
 from adapters.telegram.parse import Identity, Standing
 from adapters.telegram.words import say
 from bot.api import Host

@@ -11,7 +11,7 @@
 | `bot` | the smart bot |
 | `interface`, `uploads`, `gathered`, `bodies` | what the app and customer service send with |
 | `choosing` | what a typed text means: a command, a number from a list |
-| `errands`, `words` | what is said beside the work |
+| `words` | what is said beside the work |
 """
 
 from __future__ import annotations

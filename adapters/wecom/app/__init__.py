@@ -16,6 +16,7 @@ from typing import ClassVar
 
 from starlette.routing import BaseRoute
 
+from adapters._errands import Errands
 from adapters._numbered import Numbered
 from adapters._tencent import ApiRefused
 from adapters.wecom.app.check import checked
@@ -26,7 +27,6 @@ from adapters.wecom.app.parse import PREFIX, Entered, parse
 from adapters.wecom.app.reply import SILENCE, AppReply
 from adapters.wecom.bodies import texts
 from adapters.wecom.choosing import Choosing
-from adapters.wecom.errands import Errands
 from adapters.wecom.interface import interface
 from adapters.wecom.settings import AppCredentials
 from adapters.wecom.uploads import Uploads, fetched
@@ -66,7 +66,7 @@ class SelfBuiltApp:
         self._uploads = Uploads(self._api, store, account)
         self._numbered = Numbered(store)
         self._choosing = Choosing(self._numbered)
-        self._errands = Errands()
+        self._errands = Errands("wecom", ApiRefused)
         self._commands: tuple[MenuEntry, ...] = ()
 
     async def run(self, submit: Submit) -> None:

@@ -19,10 +19,11 @@ from typing import ClassVar
 import structlog
 from starlette.routing import BaseRoute
 
+from adapters._errands import Errands
 from adapters._numbered import Numbered
+from adapters._tencent import ApiRefused
 from adapters.wecom.bodies import texts
 from adapters.wecom.choosing import Choosing
-from adapters.wecom.errands import Errands
 from adapters.wecom.interface import interface
 from adapters.wecom.kf.check import checked
 from adapters.wecom.kf.outbox import ROOM, Message, Outbox
@@ -77,7 +78,7 @@ class CustomerService:
         self._sync = Sync(self._api, store, clock=clock, sleep=sleep)
         self._numbered = Numbered(store)
         self._choosing = Choosing(self._numbered)
-        self._errands = Errands()
+        self._errands = Errands("wecom", ApiRefused)
         self._pulls: set[asyncio.Task[None]] = set()
 
     async def run(self, submit: Submit) -> None:

@@ -1,4 +1,4 @@
-"""What is to be told to Slack beside the work: notices that only one person sees, greetings, titles."""
+"""What is to be told to a platform beside the work: answered presses, short notices, greetings, titles."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from adapters.slack.client import Refused
 from bot.api import Gone, Unavailable
 
-_LIMIT = 500
 _log = structlog.get_logger(__name__)
 
 
 class Errands:
-    """Small calls that nobody waits for and that are not made twice. A failure is a line in the log."""
+    """Small calls that nobody waits for and that are not made twice. A failure is a line in the log of `platform`.
 
-    def __init__(self, limit: int = _LIMIT) -> None:
+    `fault` is what the platform's client raises beside the contract's own faults.
+    """
+
+    def __init__(self, platform: str, fault: type[Exception], *, limit: int = 500) -> None:
+        self._platform = platform
+        self._fault = fault
         self._limit = limit
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, what: str, errand: Callable[[], Awaitable[object]]) -> None:
         """Begin an errand; `what` names it in the log. Where too many are under way, it is left out."""
         if len(self._tasks) >= self._limit:
-            _log.warning("slack.errand_left_out", what=what)
+            _log.warning(f"{self._platform}.errand_left_out", what=what)
             return
         task = asyncio.create_task(self._run(what, errand))
         self._tasks.add(task)
@@ -41,5 +44,5 @@ class Errands:
     async def _run(self, what: str, errand: Callable[[], Awaitable[object]]) -> None:
         try:
             await errand()
-        except (Refused, Gone, Unavailable) as error:
-            _log.info("slack.errand_failed", what=what, fault=f"{type(error).__name__}: {error}")
+        except (self._fault, Gone, Unavailable) as error:
+            _log.info(f"{self._platform}.errand_failed", what=what, fault=f"{type(error).__name__}: {error}")
