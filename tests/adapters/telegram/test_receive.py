@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.telegram.client import Client
 from bot.api import Accepted, Attachment, Busy, Gone, Unavailable
@@ -65,17 +66,17 @@ async def test_a_message_that_waits_for_its_turn_bears_a_sign_of_it(
 
 
 async def test_where_reactions_are_not_allowed_a_message_waits_without_a_sign(
-    telegram: TelegramSimulator, ann: Person, chat: Chat, caplog: pytest.LogCaptureFixture
+    telegram: TelegramSimulator, ann: Person, chat: Chat
 ) -> None:
-    caplog.set_level(logging.INFO)
     telegram.fail("setMessageReaction", 1, 400, "Bad Request: REACTION_INVALID")
-    async with running(telegram, ear=Ear(Accepted("one", behind=1))) as bot:
-        await ann.says(chat, "one")
-        await telegram.until(lambda: telegram.counts["setMessageReaction"])
-        await confirmed(telegram)
-        assert bot.ear.texts == ["one"]
+    with capture_logs() as logs:
+        async with running(telegram, ear=Ear(Accepted("one", behind=1))) as bot:
+            await ann.says(chat, "one")
+            await telegram.until(lambda: telegram.counts["setMessageReaction"])
+            await confirmed(telegram)
+            assert bot.ear.texts == ["one"]
     assert chat.said == []
-    assert "a reaction failed" in caplog.text
+    assert [line["what"] for line in logs if line["event"] == "telegram.errand_failed"] == ["a reaction"]
 
 
 # --- acknowledging -----------------------------------------------------------------------------------------
