@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -189,9 +190,10 @@ async def test_files_come_with_a_key_of_their_own(wecom: SocketSimulator):
         assert attachment.kind == "file"
         assert await bot.line.fetch(attachment) == PNG
         assert key not in attachment.ref
-        other = new_key()
+        # Two keys of which the one surely does not open what the other sealed: one in 256 seems to.
+        right, wrong = (base64.b64encode(letter * 32).decode() for letter in (b"r", b"w"))
         await wecom.says(
-            "ann", {"msgtype": "image", "image": {"url": wecom.files.put(PNG, other), "aeskey": key}}
+            "ann", {"msgtype": "image", "image": {"url": wecom.files.put(PNG, right), "aeskey": wrong}}
         )
         with pytest.raises(Gone):
             await bot.line.fetch((await bot.core.hears(2)).attachments[0])
