@@ -45,6 +45,7 @@ from bot.api import (
     Media,
     Notice,
     Option,
+    Preview,
     ReplyPart,
     Status,
     Store,
@@ -307,6 +308,8 @@ class FeedReply:
                     await self._text(delta)
                 case Status(doing):
                     await self._doing(doing)
+                case Preview():
+                    return
                 case _:
                     await self._flush()
                     shown = await self._shown(part)

@@ -146,6 +146,17 @@ class Media:
 
 
 @dataclass(frozen=True, slots=True)
+class Preview:
+    """A picture that is not finished yet. The next `Preview` or image takes its place; kept nowhere.
+
+    A platform that cannot put one picture in the place of another shows nothing.
+    """
+
+    mime: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Choices:
     """A question with options: buttons, or numbered text where a platform has none. `text` is plain text."""
 
@@ -166,7 +177,7 @@ class Notice:
 class Status:
     """What the bot is doing meanwhile, and what may be done about it (Stop): shown where it can be, kept nowhere."""
 
-    doing: Literal["thinking", "typing", "drawing", "listening"]
+    doing: Literal["thinking", "typing", "drawing", "listening", "speaking"]
     offers: tuple[Option, ...] = ()
 
 
@@ -182,7 +193,7 @@ class End:
     ratings: tuple[Option, ...] = ()
 
 
-ReplyPart = Text | Media | Choices | Notice | Status | End
+ReplyPart = Text | Media | Preview | Choices | Notice | Status | End
 
 
 class Reply(Protocol):

@@ -26,6 +26,7 @@ from bot.api import (
     Journal,
     Media,
     Notice,
+    Preview,
     ReplyPart,
     Status,
     Text,
@@ -72,6 +73,8 @@ class SlackReply:
 
         Raises `Gone` and `Unavailable`.
         """
+        if isinstance(part, Preview):
+            return
         try:
             if not self._looked and not isinstance(part, Status | End):
                 await self._look()

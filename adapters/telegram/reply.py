@@ -26,6 +26,7 @@ from bot.api import (
     Journal,
     Media,
     Notice,
+    Preview,
     ReplyPart,
     Status,
     Store,
@@ -85,6 +86,8 @@ class TelegramReply:
         try:
             if isinstance(part, Status):
                 await self._status(part)
+                return
+            if isinstance(part, Preview):
                 return
             self._hush()
             match part:

@@ -76,7 +76,9 @@ def _serve(task: dict[str, Any], requests: BinaryIO, replies: BinaryIO) -> bool:
         _answer(replies, {"broken": f"{type(error).__name__} in {_place(error)}"})
         raise
     else:
-        _answer(replies, {"made": [_plain(one) for one in made]}, [_bytes(one) for one in made])
+        # What was found good as it came need not go back.
+        sent = [None if (data := _bytes(one)) in blobs[:1] else data for one in made]
+        _answer(replies, {"made": [_plain(one) for one in made]}, sent)
     finally:
         signal.alarm(0)
     return True
@@ -111,11 +113,12 @@ def _place(error: Exception) -> str:
     return f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}" if trace else "?"
 
 
-def _answer(replies: BinaryIO, head: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
-    head["sizes"] = [len(blob) for blob in blobs]
+def _answer(replies: BinaryIO, head: dict[str, Any], blobs: Sequence[bytes | None] = ()) -> None:
+    """Send the head and the bytes; None, and no bytes, stands for the task's own."""
+    head["sizes"] = [None if blob is None else len(blob) for blob in blobs]
     replies.write(json.dumps(head).encode() + b"\n")
     for blob in blobs:
-        replies.write(blob)
+        replies.write(blob or b"")
     replies.flush()
 
 

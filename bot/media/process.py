@@ -83,9 +83,12 @@ class Process:
         if not line:
             raise EOFError("it ended without an answer")
         answer: Head = json.loads(line)
-        if sum(answer["sizes"]) > _MOST_MADE:
+        sizes: list[int | None] = answer["sizes"]
+        if sum(size or 0 for size in sizes) > _MOST_MADE:
             raise ValueError("an absurd answer")
-        return answer, [await self._out.readexactly(size) for size in answer["sizes"]]
+        return answer, [
+            task.blobs[0] if size is None else await self._out.readexactly(size) for size in sizes
+        ]
 
     def wait(self, seconds: float, expired: Callable[[Self], None]) -> None:
         """Call `expired` unless there is work again within `seconds`."""

@@ -333,12 +333,16 @@ async def test_what_does_not_finish_in_time_is_given_back_without_counting_the_a
 
 async def test_no_more_run_at_once_than_the_operator_allows(house: House):
     running, most = 0, 0
+    full = asyncio.Event()
 
     async def handler(delivery: Delivery) -> None:
         nonlocal running, most
         running += 1
         most = max(most, running)
-        for _ in range(20):
+        if running == 3:
+            full.set()
+        await asyncio.wait_for(full.wait(), 10)
+        for _ in range(20):  # turns of the loop in which one too many would begin
             await asyncio.sleep(0)
         running -= 1
         await echo(delivery)

@@ -16,7 +16,19 @@ from adapters.wechat.official.outbox import SERVICE, Outbox, person_of
 from adapters.wechat.official.pace import Pace
 from adapters.wechat.official.service import MOST, NotTaken, Service
 from adapters.wechat.words import both, say
-from bot.api import Choices, End, Incoming, Journal, Media, Notice, ReplyPart, Status, Text, Unavailable
+from bot.api import (
+    Choices,
+    End,
+    Incoming,
+    Journal,
+    Media,
+    Notice,
+    Preview,
+    ReplyPart,
+    Status,
+    Text,
+    Unavailable,
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -64,7 +76,7 @@ class OfficialReply:
             case End(offers=offers):
                 self._script.words(offered(offers, self._language))
                 await self._end()
-            case Status():
+            case Status() | Preview():
                 return
 
     async def abandon(self) -> None:

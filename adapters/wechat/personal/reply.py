@@ -17,7 +17,7 @@ from adapters.wechat.personal.accounts import Accounts
 from adapters.wechat.personal.cdn import Cdn, Uploaded
 from adapters.wechat.personal.outbox import ROOM, Item, Outbox, To
 from adapters.wechat.personal.presence import Typing
-from bot.api import Choices, End, Gone, Incoming, Journal, Media, Notice, ReplyPart, Status, Text
+from bot.api import Choices, End, Gone, Incoming, Journal, Media, Notice, Preview, ReplyPart, Status, Text
 
 MARK = "({n}/{of})"
 _MARK_ROOM = 12
@@ -58,7 +58,7 @@ class PersonalReply:
         if isinstance(part, Text):
             self._markdown.append(part.delta)
             return
-        if isinstance(part, Status):
+        if isinstance(part, Status | Preview):
             return
         self._close()
         match part:

@@ -15,7 +15,7 @@ from adapters.wecom.bot.inlet import place_of
 from adapters.wecom.bot.media import STREAM_IMAGES, as_file, in_a_stream
 from adapters.wecom.bot.script import Script, offered
 from adapters.wecom.bot.words import say
-from bot.api import Choices, End, Incoming, Media, Notice, ReplyPart, Status, Text, Unavailable
+from bot.api import Choices, End, Incoming, Media, Notice, Preview, ReplyPart, Status, Text, Unavailable
 
 OPEN = 330.0
 """Seconds after the message for which its stream is left open; WeCom ends it after 360 (path/100719)."""
@@ -82,7 +82,7 @@ class BotReply:
             case Media(caption=caption):
                 self._media.append(part)
                 self._script.words(caption)
-            case Status():
+            case Status() | Preview():
                 return
             case End(offers=offers):
                 self._script.words(offered(offers, self._language))
