@@ -11,6 +11,7 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 from redis.asyncio import Redis
 
+from bot.kept import Kept
 from bot.keys import Keys, reaching
 from bot.window import Sight
 
@@ -24,18 +25,33 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """A frame of a film, `at` so many seconds."""
+
+    at: float
+    sight: Sight
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """What one attachment came to. `source` is its name for us; `cut`: there is more than `text` holds.
 
-    A picture has a `sight` and no text; of speech, `text` is the transcript.
+    A picture has a `sight` and no text; of speech, `text` is the transcript. What is said in a film is speech, too; a
+    `film` is one in which nothing is said. The `frames` are a film's.
     """
 
     source: str
-    what: Literal["picture", "speech", "document"]
+    what: Literal["picture", "speech", "film", "document"]
     text: str = ""
     name: str = ""
     cut: bool = False
     sight: Sight | None = None
+    frames: tuple[Moment, ...] = ()
+
+    @property
+    def sights(self) -> tuple[Sight, ...]:
+        """All that is to be seen of it."""
+        return (self.sight,) if self.sight else tuple(frame.sight for frame in self.frames)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +70,12 @@ class Attached:
     """The findings of each conversation's last question, and the pictures it was last about.
 
     They are forgotten with the window (`Windows.clear`, `forget`, `undo`), or `ttl` seconds after the last use.
-    All calls raise `StoreAway`.
+    The pictures of all conversations are bounded together by `kept`. All calls raise `StoreAway`.
     """
 
-    def __init__(self, redis: Redis, keys: Keys, *, ttl: float) -> None:
+    def __init__(self, redis: Redis, keys: Keys, *, ttl: float, kept: Kept | None = None) -> None:
         self._redis = redis
+        self._kept = kept or Kept(redis, keys)
         self._keys = keys
         self._ttl = round(ttl * 1000)
         script = resources.files("bot").joinpath("pictures.lua").read_text("utf-8")
@@ -86,13 +103,14 @@ class Attached:
 
     async def keep(self, conversation: str, pictures: Mapping[str, str]) -> None:
         """Keep pictures, as id → `data:` URL. The oldest are dropped for them."""
-        kept = [f"{id}\n{url}" for id, url in pictures.items()]
-        if not kept:
+        entries = [f"{id}\n{url}" for id, url in pictures.items()]
+        if not entries:
             return
+        key = self._keys.pictures(conversation)
+        size: Any
         async with reaching():
-            await self._keep(
-                keys=[self._keys.pictures(conversation)], args=[PICTURES, PICTURE_BYTES, self._ttl, *kept]
-            )
+            size = await self._keep(keys=[key], args=[PICTURES, PICTURE_BYTES, self._ttl, *entries])
+        await self._kept.note(key, int(size))
 
     async def pictures(self, conversation: str, ids: Collection[str]) -> dict[str, str]:
         """Those of the pictures that are still kept, as id → `data:` URL; used again, they are kept longer."""
@@ -102,6 +120,7 @@ class Attached:
         async with reaching(), self._redis.pipeline(transaction=False) as pipeline:
             pipeline.lrange(key, 0, -1)
             pipeline.pexpire(key, self._ttl)
-            kept, _ = await pipeline.execute()
+            self._kept.touch(pipeline, key)
+            kept, *_ = await pipeline.execute()
         found = dict(entry.split("\n", 1) for entry in kept)
         return {id: found[id] for id in ids if id in found}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
@@ -76,8 +76,9 @@ class Hearing:
             raise NothingToAnswer(question.key)
         pieces, cut = await _fitting(found.pieces, room, count)
         text = _worded(delivery, question, pieces, _unseen(found))
-        pictures = tuple(piece.sight for piece in pieces if piece.sight)
-        return Heard(text, pictures, found.urls, tuple(_notices(delivery, found, cut)))
+        pictures = tuple(sight for piece in pieces for sight in piece.sights)
+        notices = [*_written_down(delivery, question), *_notices(delivery, found, cut)]
+        return Heard(text, pictures, found.urls, tuple(notices))
 
     async def before(self, delivery: Delivery, question: Incoming, past: Past) -> str:
         """What was said in a thread before the bot was called into it, asked for while its window is empty.
@@ -120,8 +121,29 @@ def _worded(delivery: Delivery, question: Incoming, pieces: Sequence[Piece], hid
     if words and speech:
         speech = f"[A recording that goes with it; what is said in it:]\n{speech}"
     elif not words and not speech:
-        words = delivery.say("hear.read" if documents else "hear.look")
-    return _joined(_quotation(question), *documents, words, speech, hidden)
+        words = delivery.say("hear.read" if documents else _looking(pieces))
+    return _joined(_quotation(question), *documents, words, speech, *_reels(pieces), hidden)
+
+
+def _looking(pieces: Sequence[Piece]) -> str:
+    return "hear.watch" if all(piece.what == "film" for piece in pieces) else "hear.look"
+
+
+def _reels(pieces: Sequence[Piece]) -> Iterator[str]:
+    """Which of the question's pictures are frames of a film, and of when."""
+    number = 0
+    for piece in pieces:
+        first, number = number + 1, number + len(piece.sights)
+        if not piece.frames:
+            continue
+        shown = (
+            f"Pictures {first} to {number} are frames" if number > first else f"Picture {first} is a frame"
+        )
+        what = (
+            "the film in which that is said" if piece.what == "speech" else "a film in which nobody is heard"
+        )
+        times = ", ".join(f"{frame.at // 60:.0f}:{frame.at % 60:02.0f}" for frame in piece.frames)
+        yield f"[{shown} of {what}{f' ({piece.name})' if piece.name else ''}, at {times}]"
 
 
 def _quotation(message: Incoming) -> str:
@@ -142,7 +164,8 @@ def _hidden(kinds: Sequence[str]) -> str:
 
 
 def _unseen(found: Unpacked) -> str:
-    kinds = [fault.source.partition(":")[0] for fault in found.faults]
+    used = {piece.source for piece in found.pieces}
+    kinds = [fault.source.partition(":")[0] for fault in found.faults if fault.source not in used]
     return _hidden([*kinds, *([f"{found.left_out} more"] if found.left_out else [])])
 
 
@@ -169,13 +192,20 @@ async def _fitting(
     return fitted, cut
 
 
+def _written_down(delivery: Delivery, question: Incoming) -> list[str]:
+    """What the platform has heard in a voice message; the person is told once."""
+    first = question.key == delivery.message.key
+    return [_transcript(delivery, question.text)] if question.spoken and first else []
+
+
+def _transcript(delivery: Delivery, text: str) -> str:
+    return delivery.say("hear.transcript", text=text[:SHOWN] + ("…" if len(text) > SHOWN else ""))
+
+
 def _notices(delivery: Delivery, found: Unpacked, cut: Sequence[Piece]) -> list[str]:
     """What the person is told before the answer: a transcript once, what is not as they think it is each time."""
-    said = []
-    for piece in found.pieces if found.told else ():
-        if piece.what == "speech":
-            more = "…" if len(piece.text) > SHOWN else ""
-            said.append(delivery.say("hear.transcript", text=piece.text[:SHOWN] + more))
+    speech = [piece for piece in found.pieces if piece.what == "speech"] if found.told else []
+    said = [_transcript(delivery, piece.text) for piece in speech]
     if found.told:
         said += [delivery.say("hear.cut", name=piece.name or "?") for piece in cut]
     if found.left_out:

@@ -164,6 +164,10 @@ class Keys:
         """Hash: the last picture that was drawn in a conversation."""
         return f"{self.prefix}easel:{conversation}"
 
+    def kept(self, part: str) -> str:
+        """What is known of all kept pictures together; one hash tag, because one script writes it."""
+        return f"{self.prefix}{{kept}}:{part}"
+
     def members(self, home: str) -> str:
         """Sorted set: the windows (threads, sessions) that belong to a conversation outside all threads."""
         return f"{self.prefix}members:{home}"

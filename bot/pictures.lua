@@ -1,5 +1,6 @@
 -- Keeps pictures, the newest last; one that is there already is put last again.
 -- KEYS[1] the list of pictures
+-- Returns the bytes of those that are kept.
 -- ARGV: 1 how many are kept; 2 how many bytes; 3 for how many milliseconds; 4.. the pictures
 for at = 4, #ARGV do
   redis.call('LREM', KEYS[1], 0, ARGV[at])
@@ -12,3 +13,4 @@ while first > 1 and #kept - first + 1 < tonumber(ARGV[1]) and bytes >= #kept[fir
 end
 redis.call('LTRIM', KEYS[1], first - 1, -1)
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return tonumber(ARGV[2]) - bytes

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
 import structlog
 
 from bot.api import Attachment, Gone, Incoming, Option, Status, Unavailable
-from bot.attached import PICTURES, Attached, Findings, Piece
+from bot.attached import PICTURES, Attached, Findings, Moment, Piece
 from bot.delivery import Delivery
 from bot.endpoints.request import image_tokens
 from bot.errors import (
@@ -26,6 +25,8 @@ from bot.errors import (
     Unsupported,
 )
 from bot.media.kinds import Kind, sniff
+from bot.media.made import Frame, Picture
+from bot.media.room import Room
 from bot.media.workshop import PATCHES, Workshop
 from bot.meter import Meter
 from bot.routing import Router
@@ -46,6 +47,9 @@ PIECE_SECONDS = 600.0
 
 CHARACTERS = 60_000
 """Of one document."""
+
+FRAMES = 4
+"""Of one film, at the most."""
 
 _AT_ONCE = 2 * LIMIT  # bytes of attachments that one process has in hand
 _FEWEST_PATCHES = 512  # of a picture among many: still some 700 pixels across
@@ -69,11 +73,20 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class _Found:
+    """What came of one attachment: a piece, or a fault; of a film that was seen and could not be heard, both."""
+
+    piece: Piece | None = None
+    urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Unpacked:
     """What the attachments of a question came to, its own first.
 
-    `urls` are its pictures as id → `data:` URL; `told`: the person is to be shown what was found; `left_out` counts
-    attachments that were too many.
+    `urls` are its pictures as id → `data:` URL; a fault may be that of a piece. `told`: the person is to be shown
+    what was found; `left_out` counts attachments that were too many.
     """
 
     pieces: Sequence[Piece] = ()
@@ -100,7 +113,7 @@ class Unpacking:
         self._router = router
         self._attached = attached
         self._wait = wait
-        self._room = _Room(_AT_ONCE)
+        self._room = Room(_AT_ONCE)
 
     async def unpack(self, delivery: Delivery, question: Incoming) -> Unpacked:
         """Everything that was attached to the question and to the message that it answers.
@@ -115,41 +128,41 @@ class Unpacking:
             return Unpacked()
         earlier = await self._attached.recall(delivery.window, question.origin)
         known = {piece.source: piece for piece in earlier.pieces} if earlier else {}
-        ids = [piece.sight.id for piece in known.values() if piece.sight]
+        ids = [sight.id for piece in known.values() for sight in piece.sights]
         kept = await self._attached.pictures(delivery.window, ids)
-        found = {name: p for name, p in known.items() if p.sight is None or p.sight.id in kept}
+        found = {name: p for name, p in known.items() if all(s.aside or s.id in kept for s in p.sights)}
         if not all(_name(attachment) in found for attachment in taken):
             await delivery.send(Status("listening", (Option(delivery.say("offer.stop"), "/stop"),)))
         done = await self._all(delivery, taken, found)
-        made = [piece for piece, _ in done if isinstance(piece, Piece)]
-        faults = [piece for piece, _ in done if isinstance(piece, Fault)]
-        used = any(isinstance(piece, Piece) for piece, _ in done[: own or None])
+        made = [one.piece for one in done if one.piece]
+        faults = [one.fault for one in done if one.fault]
+        used = any(one.piece for one in done[: own or None])
         if faults and not used and (own or not question.text.strip()):
             raise faults[0].error
-        urls = kept | {
-            piece.sight.id: url for piece, url in done if isinstance(piece, Piece) and piece.sight and url
-        }
-        await self._attached.keep(delivery.window, {id: url for id, url in urls.items() if id not in kept})
+        new = {id: url for one in done for id, url in one.urls.items() if id not in kept}
+        await self._attached.keep(delivery.window, new)
         told = earlier.told if earlier else delivery.message.key
-        if made:
-            await self._attached.note(delivery.window, Findings(question.origin, told, tuple(made)))
-        return Unpacked(made, urls, faults, len(every) - len(taken), told == delivery.message.key)
+        # What is half a fault is tried again by the next attempt, which then says the same of it.
+        if whole := tuple(one.piece for one in done if one.piece and not one.fault):
+            await self._attached.note(delivery.window, Findings(question.origin, told, whole))
+        return Unpacked(made, kept | new, faults, len(every) - len(taken), told == delivery.message.key)
 
     async def _all(
         self, delivery: Delivery, attachments: Sequence[Attachment], found: Mapping[str, Piece]
-    ) -> list[tuple[Piece | Fault, str]]:
+    ) -> list[_Found]:
         images = sum(attachment.kind == "image" for attachment in attachments)
         patches = max(_FEWEST_PATCHES, min(PATCHES, 2 * PATCHES // max(1, images)))
+        shown = sum(attachment.kind != "audio" for attachment in attachments)
+        frames = max(1, min(FRAMES, PICTURES // max(1, shown)))
 
-        async def one(number: int, attachment: Attachment) -> tuple[Piece | Fault, str]:
+        async def one(number: int, attachment: Attachment) -> _Found:
             name = _name(attachment)
             if name in found:
-                return found[name], ""
+                return _Found(found[name])
             try:
-                return await self._one(delivery, attachment, number, patches)
+                return await self._one(delivery, attachment, number, patches, frames)
             except (Indigestible, Incapable) as error:
-                _log.info("attachment.refused", kind=type(error).__name__, detail=str(error))
-                return Fault(name, cleaned(attachment.name), error), ""
+                return _Found(fault=_fault(attachment, error))
 
         tasks = [
             asyncio.create_task(one(number, attachment)) for number, attachment in enumerate(attachments)
@@ -162,8 +175,8 @@ class Unpacking:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _one(
-        self, delivery: Delivery, attachment: Attachment, number: int, patches: int
-    ) -> tuple[Piece, str]:
+        self, delivery: Delivery, attachment: Attachment, number: int, patches: int, frames: int
+    ) -> _Found:
         if attachment.kind == "audio" and not self._router.can("transcribe"):
             raise NoTranscription("known before it was fetched")
         if attachment.size > LIMIT:
@@ -174,14 +187,17 @@ class Unpacking:
             kind = sniff(data, name=attachment.name, mime=attachment.mime)
             source, name = _name(attachment), cleaned(attachment.name)
             if kind.family == "image":
-                return await self._picture(source, name, data, patches)
+                moving = await self._moving(source, name, data, frames) if kind.form == "gif" else None
+                return moving or await self._picture(source, name, data, patches)
+            if kind.family == "video" and attachment.kind != "audio":
+                return await self._film(delivery, attachment, data, kind, number=number, count=frames)
             if kind.family in ("audio", "video"):
                 words = await self._speech(delivery, attachment, data, kind, number)
-                return Piece(source, "speech", words, name), ""
+                return _Found(Piece(source, "speech", words, name))
             document = await self._workshop.document(
                 data, name=attachment.name, mime=attachment.mime, characters=CHARACTERS
             )
-            return Piece(source, "document", document.text, name, document.cut), ""
+            return _Found(Piece(source, "document", document.text, name, document.cut))
 
     async def _fetched(self, delivery: Delivery, attachment: Attachment) -> bytes:
         try:
@@ -195,12 +211,57 @@ class Unpacking:
             raise Unreadable("no bytes", kind=attachment.kind)
         return data
 
-    async def _picture(self, source: str, name: str, data: bytes, patches: int) -> tuple[Piece, str]:
+    async def _picture(self, source: str, name: str, data: bytes, patches: int) -> _Found:
         made = await self._workshop.picture(data, patches=patches)
-        id = blake2b(made.data, digest_size=12).hexdigest()
-        tokens = image_tokens(made.width, made.height)
-        url = f"data:{made.mime};base64,{b64encode(made.data).decode()}"
-        return Piece(source, "picture", name=name, sight=Sight(id, made.width, made.height, tokens)), url
+        sight = _sight(made)
+        return _Found(Piece(source, "picture", name=name, sight=sight), {sight.id: _url(made)})
+
+    async def _moving(self, source: str, name: str, data: bytes, count: int) -> _Found | None:
+        """An animation; None where it does not move."""
+        seen, urls = await self._frames(data, count)
+        return _Found(Piece(source, "film", name=name, frames=seen), urls) if len(seen) > 1 else None
+
+    async def _film(
+        self,
+        delivery: Delivery,
+        attachment: Attachment,
+        data: bytes,
+        kind: Kind,
+        *,
+        number: int,
+        count: int,
+    ) -> _Found:
+        """What is said in a film, and some frames of it. Where one of them is missing, the other has to do."""
+        words = ""
+        unheard: Indigestible | Incapable | None = None
+        try:
+            words = await self._speech(delivery, attachment, data, kind, number)
+        except (Indigestible, Incapable) as error:
+            unheard = error
+        looks = not words or self._router.can("vision")
+        seen, urls = await self._frames(data, count, aside=bool(words)) if looks else ((), {})
+        if unheard is not None and not seen:
+            raise unheard
+        piece = Piece(
+            _name(attachment), "speech" if words else "film", words, cleaned(attachment.name), frames=seen
+        )
+        # In a film that is meant to be looked at, nobody need say anything.
+        if unheard is None or isinstance(unheard, Silent | Unsupported):
+            return _Found(piece, urls)
+        return _Found(piece, urls, _fault(attachment, unheard))
+
+    async def _frames(
+        self, data: bytes, count: int, *, aside: bool = False
+    ) -> tuple[tuple[Moment, ...], dict[str, str]]:
+        """Frames of a film, and their URLs by their ids; none where it cannot be looked at."""
+        try:
+            made = await self._workshop.frames(data, count=count)
+        except Indigestible as error:
+            _log.info("film.unseen", kind=type(error).__name__, detail=str(error))
+            return (), {}
+        moments = tuple(Moment(frame.at, _sight(frame, aside=aside)) for frame in made)
+        urls = {moment.sight.id: _url(frame) for moment, frame in zip(moments, made, strict=True)}
+        return moments, urls
 
     async def _speech(
         self, delivery: Delivery, attachment: Attachment, data: bytes, kind: Kind, number: int
@@ -214,6 +275,8 @@ class Unpacking:
             raise Unsupported(str(error), kind=kind.label) from None
         if sound.silent:
             raise Silent("nothing above the noise")
+        if not self._router.can("transcribe"):
+            raise NoTranscription("known before it was asked for")
         words = []
         for part, piece in enumerate(await self._workshop.pieces(sound, PIECE_SECONDS)):
             work = self._meter.work(
@@ -234,34 +297,6 @@ class Unpacking:
         return text
 
 
-class _Room:
-    """So many bytes at once; whoever finds no room waits. One that is larger than all of it comes alone."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._used = 0
-        self._freed = asyncio.Event()
-
-    @asynccontextmanager
-    async def taken(self, size: int) -> AsyncIterator[Callable[[int], None]]:
-        """Around what takes so many bytes at the most; what it gives is told how many they are in truth."""
-        taken = min(size, self._size)
-        while self._used + taken > self._size:
-            self._freed.clear()
-            await self._freed.wait()
-        self._used += taken
-
-        def become(size: int) -> None:
-            nonlocal taken
-            taken, self._used = size, self._used - taken + size
-            self._freed.set()
-
-        try:
-            yield become
-        finally:
-            become(0)
-
-
 def _sources(question: Incoming) -> list[Attachment]:
     """What is attached, each once; what the bot itself said aloud is not listened to."""
     quoted = question.quoted
@@ -269,6 +304,20 @@ def _sources(question: Incoming) -> list[Attachment]:
     if quoted and quoted.ours:
         theirs = [attachment for attachment in theirs if attachment.kind != "audio"]
     return list({_name(a): a for a in (*question.attachments, *theirs)}.values())
+
+
+def _fault(attachment: Attachment, error: ParleyError) -> Fault:
+    _log.info("attachment.refused", kind=type(error).__name__, detail=str(error))
+    return Fault(_name(attachment), cleaned(attachment.name), error)
+
+
+def _sight(made: Picture | Frame, *, aside: bool = False) -> Sight:
+    id = blake2b(made.data, digest_size=12).hexdigest()
+    return Sight(id, made.width, made.height, image_tokens(made.width, made.height), aside)
+
+
+def _url(made: Picture | Frame) -> str:
+    return f"data:{made.mime};base64,{b64encode(made.data).decode()}"
 
 
 def _name(attachment: Attachment) -> str:

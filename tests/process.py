@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ class Bot:
     folder: Path
     settings: Mapping[str, str]
     command: str = "run"
+    program: Sequence[str] = PARLEY
     port: int = field(default_factory=free_port)
     process: asyncio.subprocess.Process | None = None
 
@@ -70,7 +71,7 @@ class Bot:
         )
         with (self.folder / "log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *PARLEY, self.command, cwd=self.folder, env=environment, stdout=log, stderr=log
+                *self.program, self.command, cwd=self.folder, env=environment, stdout=log, stderr=log
             )
         async with asyncio.timeout(30), httpx.AsyncClient() as http:
             while ready:
@@ -133,11 +134,26 @@ class Visitor:
     async def __aexit__(self, *_: object) -> None:
         await self._http.aclose()
 
-    async def ask(self, text: str, *, id: str = "") -> str:
-        """Send a message until it is accepted; its id."""
+    async def ask(self, text: str, *, id: str = "", attached: Sequence[str] = ()) -> str:
+        """Send a message until it is accepted, with what was uploaded under these ids; its own id."""
         id = id or uuid4().hex
-        await self._call("POST", "/api/messages", {"id": id, "text": text})
+        await self._call("POST", "/api/messages", {"id": id, "text": text, "attachments": list(attached)})
         return id
+
+    async def upload(self, data: bytes, name: str, mime: str) -> str:
+        """Bring a file; its id."""
+        response = await self._http.post(
+            f"{self._bot.url}/api/media",
+            params={"name": name},
+            content=data,
+            headers={**self._headers, "Content-Type": mime},
+        )
+        response.raise_for_status()
+        return str(response.json()["id"])
+
+    async def media(self, id: str) -> bytes:
+        """What was answered, or uploaded, under an id."""
+        return (await self._call("GET", f"/api/media/{id}")).content
 
     async def history(self) -> list[dict[str, Any]]:
         """What the page would show."""

@@ -20,18 +20,19 @@ from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from bot.errors import Refused
-from bot.media.made import Document, Picture, Sound
+from bot.media.made import Document, Frame, Picture, Sound
 
 _FILES = 64
 _GRACE = 5  # seconds that the parent has to end an overdue task before the process ends itself
 _LINE = 1 << 20
 
-Made = Picture | Sound | Document
+Made = Picture | Frame | Sound | Document
 
 TASKS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "picture": ("bot.media.pictures", "picture"),
         "png": ("bot.media.pictures", "png"),
+        "frames": ("bot.media.films", "frames"),
         "sound": ("bot.media.sounds", "sound"),
         "voice": ("bot.media.sounds", "voice"),
         "document": ("bot.media.documents.reading", "document"),

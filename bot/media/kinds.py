@@ -83,6 +83,7 @@ _OFFICE: dict[bytes, Kind] = {
 _OLE = (
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # Word, Excel and PowerPoint before 2007, and all that is encrypted
 )
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 _WINDOWS_MEDIA = bytes.fromhex("3026b2758e66cf11")
 _MARKUP = re.compile(
     rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
@@ -132,11 +133,13 @@ def _contained(head: bytes, mime: str) -> Kind | None:
 
 
 def _quicktime(head: bytes, heard: bool) -> Kind:
-    """The family of ISO/IEC 14496-12, by its major brand."""
+    """The family of ISO/IEC 14496-12, by its brands."""
     brand = head[8:12] if head[4:8] == b"ftyp" else b"qt  "
-    if brand in (b"avif", b"avis"):
+    # Of a brand that says nothing of the codec, the brands that it is compatible with tell.
+    listed = head[16 : int.from_bytes(head[:4], "big")] if brand in (b"mif1", b"msf1") else b""
+    if brand in (b"avif", b"avis") or b"avif" in listed or b"avis" in listed:
         return Kind("image", "avif", "image/avif")
-    if brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"):
+    if listed or brand in _HEIC:
         return Kind("image", "heic", "image/heic")
     if brand in (b"M4A ", b"M4B ", b"F4A ") or heard:
         return Kind("audio", "m4a", "audio/mp4")

@@ -30,6 +30,17 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """A picture out of a film, `at` so many seconds."""
+
+    mime: str
+    data: bytes = field(repr=False)
+    width: int
+    height: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Sound:
     """A recording; its duration in seconds. `silent`: nothing can be heard in it."""
 

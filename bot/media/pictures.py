@@ -20,8 +20,10 @@ from bot.media.made import Picture
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 _PATCH = 32  # pixels of an edge of what a model counts as one piece
-_PIXELS = 32_000_000  # decoded at once
-_JPEG_PIXELS = 4 * _PIXELS  # a JPEG can be decoded at a half to an eighth of its size
+PIXELS = 32_000_000
+"""Of a picture, decoded at once."""
+
+_JPEG_PIXELS = 4 * PIXELS  # a JPEG can be decoded at a half to an eighth of its size
 _EASY = 4_000_000  # pixels for which memory is no question
 _CLEAR = ("argb", "rgba", "yuva420p")  # FFmpeg's names of formats with transparency
 _CONFINED = {
@@ -64,7 +66,7 @@ def picture(data: bytes, *, patches: int, quality: int) -> Picture:
     size = fitting(image.width, image.height, patches)
     if size != image.size:
         image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
-    return _png(image) if image.mode == "RGBA" else _jpeg(image, quality)
+    return _png(image) if image.mode == "RGBA" else jpeg(image, quality)
 
 
 def png(data: bytes, *, edge: int, size: tuple[int, int] | None, square: bool, mask: bool) -> Picture:
@@ -113,18 +115,19 @@ def _decoded(data: bytes, patches: int) -> Image.Image:
     """The first frame, upright, in RGB or (where something shows through) RGBA; not much larger than `patches`."""
     kind = sniff(data)
     try:
-        if kind.form in ("webp", "avif") and (small := _scaled(data, patches)) is not None:
+        if kind.form == "heic":
+            return _opaque(_heic(data, patches))
+        if kind.form in ("webp", "avif") and (small := _scaled(data, kind.form, patches)) is not None:
             return _opaque(small)
         with Image.open(BytesIO(data), formats=_FORMATS) as opened:
             _bounded(opened, patches)
             opened.load()
-            turn = _TURNS.get(opened.getexif().get(_ORIENTATION, 1))
-            small = _opaque(_reduced(opened, patches))
-            return small if turn is None else small.transpose(turn)
+            turn = opened.getexif().get(_ORIENTATION, 1)
+            return _turned(_opaque(_reduced(opened, patches)), turn)
     except MemoryError:  # FFmpeg's is an error of both kinds
         raise
     except Image.DecompressionBombError as error:
-        raise TooManyPixels(str(error), limit=_PIXELS // _MEGA) from None
+        raise TooManyPixels(str(error), limit=PIXELS // _MEGA) from None
     except UnidentifiedImageError as error:
         known = kind.family != "image" or kind.form.upper() in _FORMATS
         raise (Unreadable if known else Unsupported)(str(error), kind=kind.label) from None
@@ -132,57 +135,99 @@ def _decoded(data: bytes, patches: int) -> Image.Image:
         raise Unreadable(f"{type(error).__name__}: {error}", kind=kind.label) from error
 
 
-def _scaled(data: bytes, patches: int) -> Image.Image | None:
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    turn = _TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
+def _heic(data: bytes, patches: int) -> Image.Image:
+    from bot.media.heic import Heic  # noqa: PLC0415 - a library that most pictures have no use for
+
+    heic = Heic(data)
+    _count(heic.size, PIXELS)
+    heic.decode()
+    return _banded(heic.band, heic.size, patches)
+
+
+def _scaled(data: bytes, form: str, patches: int) -> Image.Image | None:
     """A WebP or AVIF by way of FFmpeg, because Pillow needs five times the memory for it; None for a small one.
 
-    FFmpeg knows nothing of their orientation, nor of transparency in AVIF, and may know no animations.
+    FFmpeg knows nothing of their orientation, nor of transparency in AVIF, may know no animations, and of an AVIF in
+    tiles no more than one: that is left to Pillow.
     """
     with av.open(BytesIO(data), "r", metadata_errors="ignore", options=_CONFINED) as container:
         stream = container.streams.video[0]
-        width, height = stream.width, stream.height
-        if width * height <= _EASY:
+        found = stream.width, stream.height
+        size, turn = (found, _orientation(data)) if form == "webp" else _told(data)
+        if size[0] * size[1] <= _EASY or size != found:
             return None
-        if width * height > _PIXELS:
-            raise TooManyPixels(f"{width} × {height}", limit=_PIXELS // _MEGA)
+        _count(size, PIXELS)
         stream.codec_context.thread_count = 1
         frame = next(container.decode(stream))
-        form, mode = ("rgba", "RGBA") if frame.format.name in _CLEAR else ("rgb24", "RGB")
-        target = fitting(width, height, patches)
-        small = frame.reformat(*target, format=form, threads=1).planes[0]
-        return Image.frombytes(mode, target, bytes(small), "raw", mode, small.line_size)
+        transparent = frame.format.name in _CLEAR
+        return _turned(shrunk(frame, fitting(*size, patches), transparent=transparent), turn)
+
+
+def shrunk(frame: av.VideoFrame, size: tuple[int, int], *, transparent: bool = False) -> Image.Image:
+    """A frame of FFmpeg's, scaled to `size`."""
+    form, mode = ("rgba", "RGBA") if transparent else ("rgb24", "RGB")
+    small = frame.reformat(*size, format=form, threads=1).planes[0]
+    return Image.frombytes(mode, size, bytes(small), "raw", mode, small.line_size)
+
+
+def _orientation(webp: bytes) -> int:
+    """What Exif says in a WebP: a chunk of its own (RFC 9649, 2.7.1.5). Pillow would make room for its pixels."""
+    at = 12
+    while at + 8 <= len(webp):
+        size = int.from_bytes(webp[at + 4 : at + 8], "little")
+        if webp[at : at + 4] == b"EXIF":
+            notes = Image.Exif()
+            notes.load(webp[at + 8 : at + 8 + size])
+            return int(notes.get(_ORIENTATION, 1))
+        at += 8 + size + size % 2
+    return 1
+
+
+def _told(avif: bytes) -> tuple[tuple[int, int], int]:
+    """Size and orientation, from the header."""
+    with Image.open(BytesIO(avif), formats=("AVIF",)) as opened:
+        return opened.size, int(opened.getexif().get(_ORIENTATION, 1))
 
 
 def _bounded(opened: Image.Image, patches: int) -> None:
     """Refuse a bomb by its header, and let a JPEG decode itself smaller."""
     jpeg = opened.format in ("JPEG", "MPO")  # MPO: a JPEG with others behind it
-    pixels = opened.width * opened.height
-    if not jpeg or pixels > _JPEG_PIXELS:
-        _count(opened, _JPEG_PIXELS if jpeg else _PIXELS)
+    _count(opened.size, _JPEG_PIXELS if jpeg else PIXELS)
     opened.draft(None, fitting(opened.width, opened.height, patches))
-    _count(opened, _PIXELS)  # a long, narrow one hardly shrinks
+    _count(opened.size, PIXELS)  # a long, narrow one hardly shrinks
 
 
-def _count(opened: Image.Image, most: int) -> None:
-    if opened.width * opened.height > most:
-        raise TooManyPixels(f"{opened.width} × {opened.height}", limit=most // _MEGA)
+def _count(size: tuple[int, int], most: int) -> None:
+    if size[0] * size[1] > most:
+        raise TooManyPixels(f"{size[0]} × {size[1]}", limit=most // _MEGA)
 
 
 def _reduced(image: Image.Image, patches: int) -> Image.Image:
-    """The picture in plain colours, and at a whole fraction of its size that is still above the one wanted.
-
-    It is made band by band, because a second copy of a large picture is more memory than there is.
-    """
+    """The picture in plain colours, and at a whole fraction of its size that is still above the one wanted."""
     plain = _colours(image)
-    factor = max(1, image.width // fitting(image.width, image.height, patches)[0])
+    return _banded(lambda top, bottom: plain(image.crop((0, top, image.width, bottom))), image.size, patches)
+
+
+def _banded(band: Callable[[int, int], Image.Image], size: tuple[int, int], patches: int) -> Image.Image:
+    """A picture at a whole fraction of its `size`, of its bands (`band` gives the rows from one to before another).
+
+    A second copy of a large picture is more memory than there is.
+    """
+    width, height = size
+    factor = max(1, width // fitting(width, height, patches)[0])
     if factor == 1:
-        return plain(image)
+        return band(0, height)
     whole: Image.Image | None = None
-    for top in range(0, image.height, _BAND * factor):
-        bottom = min(top + _BAND * factor, image.height)
-        band = plain(image.crop((0, top, image.width, bottom))).reduce(factor)
+    for top in range(0, height, _BAND * factor):
+        part = band(top, min(top + _BAND * factor, height)).reduce(factor)
         if whole is None:
-            whole = Image.new(band.mode, (band.width, math.ceil(image.height / factor)))
-        whole.paste(band, (0, top // factor))
+            whole = Image.new(part.mode, (part.width, math.ceil(height / factor)))
+        whole.paste(part, (0, top // factor))
     return cast(Image.Image, whole)
 
 
@@ -210,7 +255,7 @@ def _opaque(image: Image.Image) -> Image.Image:
     return image
 
 
-def _jpeg(image: Image.Image, quality: int) -> Picture:
+def jpeg(image: Image.Image, quality: int) -> Picture:
     written = BytesIO()
     image.info.clear()  # comments, XMP and colour profiles would be written again
     image.save(written, "JPEG", quality=quality)

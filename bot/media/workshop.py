@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.errors import TooLarge
 from bot.media.kinds import sniff
-from bot.media.made import Document, Form, Picture, Sound
+from bot.media.made import Document, Form, Frame, Picture, Sound
 from bot.media.pool import Bounds, Made, Pool
 from bot.media.process import Task
 
@@ -60,6 +60,14 @@ class Workshop:
         """
         options = {"edge": edge, "size": size, "square": square, "mask": mask}
         return _picture(await self._do("png", [data], options))
+
+    async def frames(self, data: bytes, *, count: int, patches: int = PATCHES // 6) -> list[Frame]:
+        """Up to `count` frames of a film or an animated GIF, evenly spread, as JPEG of at most `patches` squares.
+
+        Upright, without metadata; none where nothing is shown. Raises `TooManyPixels`, `Unreadable`, `Unsupported`.
+        """
+        options = {"count": count, "patches": patches, "seconds": self._bounds.seconds / 3}
+        return [Frame(data=data, **fields) for fields, data in await self._do("frames", [data], options)]
 
     async def sound(
         self, data: bytes, *, name: str = "", mime: str = "", limit_seconds: float = 20 * 60

@@ -49,6 +49,7 @@ from bot.window import Windows
 from tests.bot.doubles import Collected, Held, delivery, incoming
 from tests.bot.media.papers import pdf, word
 from tests.bot.media.recordings import mute_film, recorded, silence, tone, wave
+from tests.bot.media.test_films import COLOURS, film
 from tests.bot.media.test_pictures import header_only
 from tests.bot.test_dialogue import Model, Script, fails
 
@@ -64,13 +65,13 @@ class Senses(Model):
 
     def __init__(self, *scripts: Script) -> None:
         super().__init__(*scripts)
-        self.listens = True
+        self.listens = self.sees = True
         self.windows: dict[str, int] = {}
         self.recordings: list[tuple[bytes, str]] = []
         self.bills: list[tuple[str, str, float, float]] = []
 
     def can(self, capability: str) -> bool:
-        return self.listens
+        return self.sees if capability == "vision" else self.listens
 
     def candidates(self, model: str, *, pictured: bool = False) -> list[Candidate]:
         return [Candidate(Server("https://api.example.org/v1"), "seer" if pictured else model)]
@@ -329,6 +330,14 @@ async def test_what_is_said_aloud_is_shown_as_heard_and_then_answered(house: Hou
     assert reply.ended
 
 
+async def test_what_the_platform_has_heard_is_shown_as_heard_too(house: House):
+    reply = await house.say("what is the time", message={"spoken": True})
+    assert notices(reply) == ["🎙 I heard: “what is the time”"]
+    assert house.model.told() == "what is the time"
+    assert house.model.recordings == []
+    assert notices(await house.say("what is the time")) == []
+
+
 @pytest.mark.parametrize("form", ["amr", "silk", "mp4"])
 async def test_what_endpoints_do_not_take_is_made_into_what_they_take(house: House, form: str):
     await house.say("", house.file(recorded(tone(1), form), "video" if form == "mp4" else "audio"))
@@ -414,6 +423,85 @@ async def test_the_bots_own_voice_is_not_listened_to(house: House):
     assert house.fetched == []
 
 
+# --- films ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_question_that_is_spoken_in_a_film_stays_the_question_and_the_model_sees_who_asks(
+    house: House,
+):
+    reply = await house.say("", house.file(recorded(tone(2), "mp4"), "video"))
+    assert house.model.told() == (
+        "what is the time\n\n[Picture 1 is a frame of the film in which that is said, at 0:00]"
+    )
+    assert [part.aside for part in house.model.shown()] == [True]
+    assert notices(reply) == ["🎙 I heard: “what is the time”"]
+    await house.say("And where are you?")
+    assert len(house.model.shown()) == 1
+
+
+async def test_a_model_that_cannot_see_answers_what_is_said_in_a_film(house: House):
+    house.model.sees = False
+    await house.say("", house.file(recorded(tone(2), "mp4"), "video"))
+    assert house.model.told() == "what is the time"
+    assert house.model.shown() == []
+
+
+async def test_a_film_without_sound_is_looked_at(house: House):
+    reply = await house.say("", house.file(film(), "video", "dance.mp4"), language="zh-Hans")
+    assert house.model.told() == (
+        "这段视频里发生了什么？\n\n[Pictures 1 to 4 are frames of a film in which nobody is heard (dance.mp4), "
+        "at 0:01, 0:03, 0:05, 0:07]"
+    )
+    colours = []
+    for part in house.model.shown():
+        assert not part.aside
+        with Image.open(BytesIO(b64decode(part.url.partition(",")[2]))) as seen:
+            colours.append(tuple(round(level / 255) * 255 for level in seen.getpixel((150, 70))))
+    assert tuple(colours) == COLOURS
+    assert (notices(reply), house.model.recordings) == ([], [])
+
+
+async def test_films_and_pictures_together_are_no_more_than_a_conversation_keeps(house: House):
+    files = [house.file(film(), "video") for _ in range(2)]
+    await house.say("Compare", house.file(picture()), *files)
+    assert len(house.model.shown()) == 5
+    head, *reels = house.model.told().split("\n\n")
+    assert head == "Compare"
+    assert [reel.partition(" are")[0] for reel in reels] == ["[Pictures 2 to 3", "[Pictures 4 to 5"]
+
+
+async def test_an_animation_is_a_film_and_a_still_gif_a_picture(house: House):
+    await house.say("", house.file(film("gif"), "image"))
+    assert len(house.model.shown()) == 4
+    assert house.model.told().startswith("What happens in this film?")
+    await house.say("", house.file(picture(form="GIF"), "image"), conversation="test-bob")
+    assert (len(house.model.shown()), house.model.told()) == (1, "What is in this picture?")
+
+
+async def test_where_nobody_listens_a_film_is_looked_at_and_the_person_told(house: House):
+    house.model.listens = False
+    house.model.scripts = [fails(LeaseLost("another has it"))]
+    clip = house.file(recorded(tone(1), "mp4"), "video")
+    first, said = house.ask("Who?", clip)
+    with pytest.raises(LeaseLost):
+        await house.dialogue()(first)
+    again, second = delivery(first.message, hold=Held(attempt=2), fetch=house.fetch)
+    await house.dialogue()(again)
+    assert len(house.model.shown()) == 1
+    assert house.model.told().endswith("of a film in which nobody is heard, at 0:00]")
+    assert notices(said) == notices(second) == [first.say(NoTranscription.user_key)]
+
+
+async def test_frames_that_are_no_longer_kept_do_not_make_a_film_be_heard_again(house: House):
+    await house.say("", house.file(recorded(tone(1), "mp4"), "video"))
+    await house.redis.delete(house.keys.pictures("test-ann"))
+    question = await house.windows.last_asked("test-ann")
+    made, _ = house.ask("/retry")
+    await house.dialogue().answer(made, question, again=True)
+    assert len(house.model.recordings) == 1
+    assert house.model.told().startswith("[a picture that is no longer kept]\n\nwhat is the time")
+
+
 # --- documents -----------------------------------------------------------------------------------------------
 
 
@@ -466,7 +554,7 @@ async def test_a_document_that_does_not_fit_is_cut_and_that_is_said_once(house: 
         (b"\x00\x01\x02" * 99, "file", "program.exe", Unsupported),
         (wave(silence(2)), "audio", "nothing.wav", Silent),
         (b"\xff\xfb\x90\x00" + bytes(20), "audio", "cut.mp3", Unreadable),
-        (mute_film(), "video", "moving.mp4", Unsupported),
+        (mute_film()[:60], "video", "moving.mp4", Unreadable),
         (b"", "file", "empty.txt", Unreadable),
         (Gone("no such file"), "image", "", NotReceived),
         (Unavailable("away"), "image", "", NotReceived),

@@ -15,7 +15,8 @@ from PIL import Image
 
 from tests.bot.media.papers import pdf
 from tests.bot.media.recordings import recorded, silence, tone, wave
-from tests.bot.media.test_pictures import header_only
+from tests.bot.media.test_films import film
+from tests.bot.media.test_pictures import header_only, saved
 from tests.process import Bot, bot
 from tests.simulators.endpoint import Call, EndpointSimulator, echo, hang, make
 from tests.simulators.slack import SlackSimulator, slack_simulator
@@ -115,6 +116,21 @@ async def test_a_photo_with_a_caption_is_looked_at_and_a_follow_up_sees_it_still
     assert seen(chats(endpoint)[-1]) == []
 
 
+async def test_a_voice_message_is_only_written_down_where_the_operator_says_so(
+    tmp_path: Path, endpoint: EndpointSimulator, telegram: TelegramSimulator
+):
+    endpoint.made = make("what time is it")
+    async with bot(tmp_path, **settings(endpoint, telegram, VOICE="transcript")):
+        ann = telegram.person(1, "Ann")
+        chat = telegram.private(ann)
+        await ann.sends_voice(chat, recorded(tone(2), "opus"))
+        await chat.shows(lambda message: message.text == "what time is it", 20)
+        assert chats(endpoint) == []
+        await ann.says(chat, "Hello?")
+        await answered(chat, "Hello?")
+        assert not any("what time is it" in str(call.body["messages"]) for call in chats(endpoint))
+
+
 async def test_an_album_is_one_question(
     running: Bot, endpoint: EndpointSimulator, telegram: TelegramSimulator
 ):
@@ -154,7 +170,7 @@ async def test_a_voice_message_is_shown_as_heard_and_answered(
     assert chat.said == ["🎙 I heard: “what time is it”", "what time is it"]
 
 
-async def test_a_video_note_is_listened_to(
+async def test_a_video_note_is_listened_to_and_looked_at(
     running: Bot, endpoint: EndpointSimulator, telegram: TelegramSimulator
 ):
     person = telegram.person(1, "Ann")
@@ -162,6 +178,27 @@ async def test_a_video_note_is_listened_to(
     await person.sends_video_note(chat, recorded(tone(1), "mp4"))
     await answered(chat, "what time is it")
     assert listened(endpoint)[0].files["file"][0].data[:4] == b"OggS"
+    assert asked(chats(endpoint)[-1]).startswith("what time is it\n\n[Picture 1 is a frame of the film")
+    assert len(seen(chats(endpoint)[-1])) == 1
+
+
+async def test_a_photograph_of_an_iphone_and_a_film_without_sound_are_looked_at(
+    running: Bot, endpoint: EndpointSimulator, telegram: TelegramSimulator
+):
+    person = telegram.person(1, "Ann")
+    chat = telegram.private(person)
+    await person.sends_document(
+        chat, saved(Image.new("RGB", (1200, 900), "red"), "HEIF"), "IMG_1.HEIC", "image/heic"
+    )
+    await answered(chat, "What is in this picture?")
+    (shown,) = seen(chats(endpoint)[-1])
+    assert (shown.format, shown.size) == ("JPEG", (1200, 900))
+    await person.says(chat, "/new")
+    await chat.shows("fresh start")
+    await person.sends_video(chat, film())
+    await answered(chat, "What happens in this film?")
+    assert len(seen(chats(endpoint)[-1])) == 4
+    assert listened(endpoint) == []
 
 
 async def test_a_document_is_read(running: Bot, endpoint: EndpointSimulator, telegram: TelegramSimulator):

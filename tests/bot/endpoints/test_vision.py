@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -124,6 +125,16 @@ async def test_whatever_a_server_calls_it_no_eyes_are_no_eyes(
     with pytest.raises(NoVision):
         await ask(chat, LOOK)
     assert len(endpoint.requests) == 1
+
+
+async def test_a_question_that_pictures_only_go_along_with_is_answered_without_eyes(
+    chat: ChatEndpoint, endpoint: EndpointSimulator
+) -> None:
+    said_in_a_film = Message("user", (replace(EYES, aside=True), TextPart("what time is it")))
+    endpoint.script(BLIND)
+    assert "what time is it" in await ask(chat, said_in_a_film)
+    assert chat.blind("small")
+    assert "image_url" not in json.dumps(endpoint.requests[-1].body)
 
 
 async def test_an_older_picture_is_left_out_for_a_model_without_eyes(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import gzip
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
 
 import pytest
@@ -15,8 +17,12 @@ from aiohttp.test_utils import TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.endpoints.settings import EndpointSettings
 from bot.errors import ForbiddenAddress, NotFetched, TooLarge
+from bot.i18n import Catalogue
 from bot.media.fetching import Net, fetch, is_public, look_up
+from bot.routing import Router
+from tests.simulators.endpoint import Answer, endpoint_simulator
 
 PRIVATE = (
     "10.1.2.3",
@@ -216,6 +222,27 @@ async def test_a_name_that_changes_between_two_hops_is_looked_at_again(site: Sit
     with pytest.raises(ForbiddenAddress):
         await site.fetch("/hop/1", names=names)
     assert site.seen == ["/hop/1"]
+
+
+@pytest.mark.parametrize("path", ["/to?url=http://169.254.169.254/", "/hop/1"])
+async def test_a_drawn_picture_is_not_fetched_from_where_its_address_leads_in_the_end(
+    site: Site, path: str
+) -> None:
+    names = Names({"site.example": [["127.0.0.1"], ["127.0.0.2"]]})
+    body = json.dumps({"created": 1, "data": [{"url": site.url(path)}]}).encode()
+    async with endpoint_simulator() as endpoint:
+        endpoint.made = lambda call: Answer((body,), media_type="application/json")
+        chosen = {
+            "OPENAI_BASE_URL": endpoint.base_url,
+            "OPENAI_API_KEY": endpoint.key,
+            "IMAGE_MODEL": "easel",
+        }
+        router = Router(EndpointSettings.load(chosen), chosen, fetch=partial(fetch, net=site.net(names)))
+        with pytest.raises(ForbiddenAddress) as refused:
+            await anext(router.image("a fox"))
+        await router.close()
+    assert "I fetch nothing from this address" in Catalogue.load().say("en", refused.value.user_key)
+    assert len(site.seen) == 1
 
 
 @pytest.mark.parametrize(

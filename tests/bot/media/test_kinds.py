@@ -47,6 +47,21 @@ def test_every_format_of_pictures_is_known(form: str) -> None:
     assert sniff(drawn(form), name="song.mp3", mime="audio/mpeg") == Kind("image", form, f"image/{form}")
 
 
+@pytest.mark.parametrize(
+    ("brands", "form"),
+    [
+        (b"heic\0\0\0\0mif1heic", "heic"),
+        (b"mif1\0\0\0\0mif1heicmiaf", "heic"),
+        (b"msf1\0\0\0\0hevcmsf1", "heic"),
+        (b"mif1\0\0\0\0mif1avifmiaf", "avif"),
+        (b"avis\0\0\0\0avifavismsf1", "avif"),
+    ],
+)
+def test_a_picture_in_a_film_s_container_is_known_by_all_its_brands(brands: bytes, form: str) -> None:
+    data = (8 + len(brands)).to_bytes(4, "big") + b"ftyp" + brands + bytes(40)
+    assert sniff(data, mime="video/mp4") == Kind("image", form, f"image/{form}")
+
+
 @pytest.mark.parametrize(("make", "family"), [(pdf, "pdf"), (word, "docx"), (sheet, "xlsx"), (show, "pptx")])
 def test_every_document_is_known(make: object, family: str) -> None:
     assert callable(make)

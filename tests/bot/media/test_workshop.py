@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import psutil
@@ -25,7 +25,8 @@ from bot.media.pool import Bounds
 from bot.media.workshop import Workshop
 from tests.bot.media.papers import pdf, sheet, show, word
 from tests.bot.media.recordings import recorded, silence, tone, wave
-from tests.bot.media.test_pictures import header_only
+from tests.bot.media.test_films import film
+from tests.bot.media.test_pictures import header_only, saved
 
 Eventually = Callable[[Callable[[], Awaitable[object]]], Awaitable[None]]
 
@@ -193,6 +194,8 @@ async def test_whatever_is_broken_on_the_way_is_made_or_refused(workshop: Worksh
             (recorded(tone(1), form), workshop.sound)
             for form in ("mp3", "opus", "mp4", "webm", "silk", "amr", "flac")
         ),
+        (saved(Image.new("RGB", (200, 100), "teal"), "HEIF"), workshop.picture),
+        *((film(form, 2), partial(workshop.frames, count=4)) for form in ("mp4", "webm", "gif")),
         *((paper, workshop.document) for paper in (pdf("a"), word(), sheet(), show())),
     ]
     for data, work in whole * 3:
