@@ -60,31 +60,35 @@ class Correspondents:
 
     async def known(self) -> list[tuple[Place, Person]]:
         """Where people have written lately, each place once."""
-        key, since = self._keys.correspondents, self._clock() - LIFE
-        found: Any
-        async with reaching():
-            await self._redis.zremrangebyscore(key, "-inf", since)
-            found = await self._redis.zrange(key, 0, -1)
-        places: dict[Place, Person] = {}
-        for text in found:  # the oldest first: the newest language stays
-            try:
-                place, person = _SOMEBODY.validate_json(text)
-            except ValidationError:
-                continue
-            places[place] = person
-        return list(places.items())
+        # The oldest first: the newest language stays.
+        return list({place: person for _, place, person in await self._read()}.items())
 
     async def forget(self, message: Incoming) -> None:
         """Remember a person's private conversation no more."""
         gone = [
-            _SOMEBODY.dump_json((place, person)).decode()
-            for place, person in await self.known()
+            text
+            for text, place, person in await self._read()
             if (place.platform, person.id) == (message.place.platform, message.person.id)
         ]
         self._noted.clear()
         if gone:
             async with reaching():
                 await self._redis.zrem(self._keys.correspondents, *gone)
+
+    async def _read(self) -> list[tuple[str, Place, Person]]:
+        """What is kept, each with its text as it is there: an earlier version may have written the same otherwise."""
+        key, since = self._keys.correspondents, self._clock() - LIFE
+        stored: Any
+        async with reaching():
+            await self._redis.zremrangebyscore(key, "-inf", since)
+            stored = await self._redis.zrange(key, 0, -1)
+        found = []
+        for text in stored:
+            try:
+                found.append((text, *_SOMEBODY.validate_json(text)))
+            except ValidationError:
+                continue
+        return found
 
     async def keep(self, text: str) -> str:
         """Keep an announcement for a day; its name."""

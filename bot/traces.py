@@ -28,7 +28,10 @@ class Traces:
         await self._note(ref, "answering", {**values, "attempt": str(attempt)})
 
     async def end(self, ref: str, state: str, fault: str = "") -> None:
-        """The attempt has ended: `answered`, `failed` with the kind of its fault, or `postponed`."""
+        """The attempt has ended: `answered`, `failed` or `postponed` with the kind of the fault.
+
+        Or the message has, without an answer: its place is `gone`, or it was `given_up`.
+        """
         await self._note(ref, state, {"fault": fault[:100]})
 
     async def find(self, ref: str) -> Mapping[str, str]:

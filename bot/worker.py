@@ -6,24 +6,29 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import structlog
 
-from bot.api import Adapter, End, Gone, Incoming, Unavailable
+from bot.api import Adapter, End, Gone, Incoming, Retentive, Unavailable
 from bot.delivery import Delivery, Handler, Say
 from bot.errors import LeaseLost, StoreAway
+from bot.groups import Groups
 from bot.inbox import Inbox, Interrupt, Lease, entry
 from bot.profile import Profile
 from bot.scope import home, shared
 from bot.settings import Settings
 from bot.telemetry import about, reference
+from bot.traces import Traces
 
 LONG_PASTE = 3900
 """Characters of a message that may be the first part of a longer text: apps split at some 4,000."""
 
 PASTE_WAIT = 1.0
 """Seconds for which the rest of such a text is waited for."""
+
+AWAY = 10
+"""Attempts that may end because the platform is away, over some eight minutes; they count towards no `ATTEMPTS`."""
 
 _log = structlog.get_logger(__name__)
 
@@ -91,6 +96,7 @@ class Worker:
         consumer: str,
         alone: bool,
         policy: Literal["user", "thread", "chat"] = "user",
+        traces: Traces | None = None,
         clock: Callable[[], float] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -104,20 +110,32 @@ class Worker:
         self._consumer = consumer
         self._alone = alone
         self._policy = policy
+        self._traces = traces
         self._clock = clock or asyncio.get_running_loop().time
         self._sleep = sleep
+        self._groups = Groups(clock=self._clock)
         self._holds: dict[str, _Hold] = {}  # by token
         self._tasks: dict[str, asyncio.Task[None]] = {}  # by token
+        self._waiting: set[asyncio.Task[Any]] = set()  # those that wait for a platform to come back
         self._deliveries: dict[str, Delivery] = {}  # by message key
         self._stopped_early: deque[Interrupt] = deque(maxlen=1000)  # those that overtook their message
         self._slot = asyncio.Event()
 
     async def run(self) -> None:
-        """Answer until cancelled, then let running answers finish for `DRAIN` and give back the rest."""
+        """Answer until cancelled, then let running answers finish for `DRAIN` and give back the rest.
+
+        Raises what Redis says of a mistake of ours or of its user's missing rights: nothing can go on so.
+        """
+        taking = asyncio.create_task(self._taking())
         beside = [asyncio.create_task(self._renewing()), asyncio.create_task(self._listening())]
         try:
-            await self._taking()
+            # None of them ends by itself: one that does has failed, and without it the others would do harm.
+            done, _ = await asyncio.wait({taking, *beside}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
+            taking.cancel()
+            await asyncio.gather(taking, return_exceptions=True)
             await self._drain()
             for task in beside:
                 task.cancel()
@@ -135,6 +153,7 @@ class Worker:
                     await self._inbox.open()
                     opened = True
                 free = await self._free()
+                asked = self._clock()  # Redis counts a lease from its giving, not from our hearing of it
                 if idle == 0 or self._clock() - swept > self._settings.lease / 2:
                     leases: Sequence[Lease] = await self._inbox.adopt(self._consumer, count=free, idle=idle)
                     # A full page may hide more: look again at once.
@@ -145,7 +164,7 @@ class Worker:
                         self._consumer, count=free, block=min(1, self._settings.lease / 4)
                     )
                 for lease in leases:
-                    self._begin(lease)
+                    self._begin(lease, asked + self._settings.lease)
                 pause = 0.1
             except StoreAway as error:
                 _log.warning("inbox.away", detail=str(error), again_in=pause)
@@ -153,16 +172,20 @@ class Worker:
                 pause = min(2 * pause, 5)
 
     async def _free(self) -> int:
-        while len(self._tasks) >= self._settings.concurrency:
+        while (free := self._settings.concurrency - self._busy()) <= 0:
             self._slot.clear()
             await self._slot.wait()
-        return min(self._settings.concurrency - len(self._tasks), 100)
+        return min(free, 100)
 
-    def _begin(self, lease: Lease) -> None:
+    def _busy(self) -> int:
+        """Who waits for one platform takes no other's place, unless they are as many as may be answered at once."""
+        return len(self._tasks) - min(len(self._waiting), self._settings.concurrency)
+
+    def _begin(self, lease: Lease, until: float) -> None:
         if lease.token in self._tasks:
             # We were thought dead and took our own message back: the older task must not go on.
             self._tasks[lease.token].cancel()
-        hold = _Hold(self._inbox, lease, self._clock() + self._settings.lease, self._clock)
+        hold = _Hold(self._inbox, lease, until, self._clock)
         self._holds[lease.token] = hold
         task = asyncio.create_task(self._work(hold))
         self._tasks[lease.token] = task
@@ -187,7 +210,7 @@ class Worker:
                 await self._settle(self._inbox.bury(lease, "gone"))
             except Unavailable as error:
                 _log.warning("answer.postponed", kind=type(error).__name__, detail=str(error))
-                await self._postpone(lease)
+                await self._wait_for_platform(lease)
             except asyncio.CancelledError:
                 await self._settle(self._inbox.release(lease, count_attempt=False))
                 raise
@@ -218,10 +241,13 @@ class Worker:
             shared=shared(message, self._policy),
             earlier=partial(adapter.earlier, message),
             fetch=adapter.fetch,
+            administers=partial(self._groups.runs, adapter.administers, message.place, message.person),
+            forget=partial(_forget, adapter, message),
             voice_form=getattr(adapter, "voice_form", "ogg-opus"),
+            picture_limit=getattr(adapter, "picture_limit", 0),
         )
         try:
-            await (self._give_up if lease.attempt > self._settings.attempts else self._run)(delivery, lease)
+            await (self._give_up if self._hopeless(lease) else self._run)(delivery, lease)
         finally:
             await delivery.abandon()  # before anybody else may have the message
 
@@ -257,27 +283,45 @@ class Worker:
         try:
             await self._handler(delivery)
         finally:
-            del self._deliveries[key]
+            if self._deliveries.get(key) is delivery:  # and not that of a later attempt of ours
+                del self._deliveries[key]
         if not await self._inbox.done(lease):
             raise LeaseLost(key)
         _log.info("message.answered", seconds=round(self._clock() - started, 3))
 
+    def _hopeless(self, lease: Lease) -> bool:
+        return lease.attempt - lease.away > self._settings.attempts or lease.away >= AWAY
+
     async def _give_up(self, delivery: Delivery, lease: Lease) -> None:
         _log.error("message.gave_up")
         try:
-            await delivery.notice("gave_up", attempts=self._settings.attempts)
+            await delivery.notice("gave_up", attempts=lease.attempt - 1)
             await delivery.end()
         except Unavailable as error:
             _log.warning("gave_up.unsaid", detail=str(error))
         await self._inbox.bury(lease, "attempts")
+        if self._traces is not None:
+            await self._settle(self._traces.end(delivery.ref, "given_up"))
+
+    async def _wait_for_platform(self, lease: Lease) -> None:
+        """Keep the lease, longer each time, then let the message be taken again: it is not at fault."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - each message has one
+        self._waiting.add(task)
+        self._slot.set()
+        try:
+            await self._sleep(2.0**lease.away / 2)
+        finally:
+            self._waiting.discard(task)
+            await self._settle(self._inbox.postpone(lease))
 
     async def _postpone(self, lease: Lease) -> None:
         """Keep the lease for a while, so that the lane keeps its order, then let the message be taken again."""
         await self._sleep(min(2.0**lease.attempt, 30) / 4)
         await self._settle(self._inbox.release(lease))
 
-    async def _settle(self, change: Awaitable[bool]) -> None:
-        """Tell the inbox, if it can be told; if not, the lease runs out and the message is taken over."""
+    async def _settle(self, change: Awaitable[object]) -> None:
+        """Tell Redis, if it can be told; if the inbox cannot, the lease runs out and the message is taken over."""
         try:
             await change
         except StoreAway as error:
@@ -313,6 +357,8 @@ class Worker:
         tasks = set(self._tasks.values())
         if tasks:
             _log.info("worker.draining", answers=len(tasks), seconds=self._settings.drain)
+            for task in self._waiting & tasks:
+                task.cancel()
             _, tasks = await asyncio.wait(tasks, timeout=self._settings.drain)
         for task in tasks:
             task.cancel()
@@ -323,3 +369,8 @@ class Worker:
             await self._inbox.leave(self._consumer)
         except StoreAway as error:
             _log.warning("inbox.away", detail=str(error))
+
+
+async def _forget(adapter: Adapter, message: Incoming) -> None:
+    if isinstance(adapter, Retentive):
+        await adapter.forget(message.place, message.person)

@@ -28,6 +28,7 @@ _JOURNAL_TTL = (
     7 * 86400
 )  # seconds; a journal ends with its message, this is for one that nobody comes back to
 _DEAD_LIMIT = 1000
+_DEAD_LIFE = 7 * 86400  # seconds: what people wrote is not kept for ever because it could not be answered
 
 
 class Inbox:
@@ -260,6 +261,10 @@ class Inbox:
         """
         return await self._end(lease, "retry" if count_attempt else "undo")
 
+    async def postpone(self, lease: Lease) -> bool:
+        """As `release`, where the message is not at fault: it is told apart in `Lease.away`. False: not ours."""
+        return await self._end(lease, "away")
+
     async def bury(self, lease: Lease, reason: str) -> bool:
         """Give the message up: it goes to the dead letters, and its lane moves on. False: not ours."""
         return await self._end(lease, "bury", reason)
@@ -279,7 +284,7 @@ class Inbox:
         async with reaching():
             ended = await self._settle(
                 keys=[keys.ready, keys.active, *lane, keys.dead],
-                args=[_GROUP, *proof, what, _DEAD_LIMIT, reason, self._clock()],
+                args=[_GROUP, *proof, what, _DEAD_LIMIT, reason, self._clock(), _DEAD_LIFE],
             )
         return bool(ended)
 
@@ -316,7 +321,7 @@ class Inbox:
                         news = await subscription.hear()
                         pause = 0.0
                         if news.text is not None:
-                            yield Interrupt(*json.loads(news.text))
+                            yield Interrupt(*json.loads(news.text)[:3])  # a newer version may say more
             except StoreAway:
                 await self._sleep(pause)
                 pause = min(2 * pause + 0.05, 2)
@@ -347,6 +352,15 @@ class Inbox:
         async with reaching():
             letters = await self._redis.xrevrange(self._keys.dead, count=count)
         return [_dead(values) for _, values in letters]
+
+    async def given_up(self) -> tuple[int, Dead | None]:
+        """How many messages of the last seven days were given up, and the newest. Older letters are removed."""
+        old = max(0, _milliseconds(self._clock() - _DEAD_LIFE))
+        letters: Any
+        async with reaching():
+            while letters := await self._redis.xrange(self._keys.dead, max=old, count=100):
+                await self._redis.xdel(self._keys.dead, *(id for id, _ in letters))
+        return (await self.depth()).dead, next(iter(await self.dead(1)), None)
 
 
 def _lua(name: str) -> str:

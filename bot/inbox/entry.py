@@ -62,7 +62,7 @@ class Lease:
 
     `attempt` counts from 1 and is not bounded here. `posts` and `answer` are what earlier attempts put into
     the journal; `stopped` says that the person asked to stop, `withdrawn` that they deleted the message. `fence`
-    tells this lease from a later one.
+    tells this lease from a later one. `away` is how many earlier attempts ended because the platform was away.
     `length` is that of the lane. `joined` says how many messages an earlier attempt answered together, and
     `burst` are those behind `message` that this one answers with it (`Inbox.join`).
     """
@@ -80,6 +80,7 @@ class Lease:
     length: int = 1
     joined: int = 0
     burst: tuple[Incoming, ...] = ()
+    away: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ def one(messages: Sequence[Incoming]) -> Incoming:
 def _plain(message: Incoming) -> bool:
     text = message.text.lstrip()
     command = message.addressed == "command" or text.startswith(("/", "／"))
-    return bool(text) and not (command or message.edits or message.withdrawn)
+    return bool(text) and not (command or message.edits or message.withdrawn or message.spoken)
 
 
 def lease(taken: Taken, message: Incoming, length: int, journal: Mapping[str, str]) -> Lease:
@@ -182,4 +183,5 @@ def lease(taken: Taken, message: Incoming, length: int, journal: Mapping[str, st
         fence=taken.fence,
         length=length,
         joined=int(journal.get("joined", 0)),
+        away=int(journal.get("away", 0)),
     )

@@ -25,6 +25,7 @@ class Hall:
         self.correspondents = Correspondents(redis, Keys(prefix), clock=lambda: self.now)
         self.accepted: dict[str, Incoming] = {}
         self.denied: set[str] = set()
+        self.full: set[str] = set()
         family = Announcing(self.correspondents, self._accept, self._admits).commands()
         self.registry = Registry(
             family, languages=("en",), say=catalogue().say, admin=lambda place, person: person.id == BOSS
@@ -47,8 +48,11 @@ class Hall:
         assert await self.registry.run(made)
         return [part.text for part in reply.parts]
 
-    async def _accept(self, message: Incoming) -> None:
+    async def _accept(self, message: Incoming) -> bool:
+        if message.person.id in self.full and message.key not in self.accepted:
+            return False
         self.accepted.setdefault(message.key, message)
+        return True
 
     def _admits(self, place: Place, person: Person) -> bool:
         return person.id not in self.denied
@@ -89,6 +93,18 @@ async def test_who_may_not_talk_to_the_bot_any_more_hears_nothing(hall: Hall):
     assert [m.person.id for m in hall.accepted.values()] == ["ann"]
 
 
+async def test_whose_conversation_is_full_is_not_counted_and_can_be_tried_again(hall: Hall):
+    await hall.hears("ann", "bob", "carl")
+    hall.full.add("bob")
+    (told,) = (await announce(hall, "hello")).parts
+    assert isinstance(told, Choices)
+    assert told.text.startswith("It is on its way to 2 of 3 people.")
+    hall.full = {"ann"}
+    again = await hall.says(told.options[0].value)
+    assert [part.text for part in again.parts] == ["It is on its way to 3 people."]
+    assert sorted(m.person.id for m in hall.accepted.values()) == ["ann", "bob", "carl"]
+
+
 async def test_who_has_been_silent_for_a_month_or_wants_to_be_forgotten_hears_nothing(hall: Hall):
     await hall.hears("ann")
     hall.now += LIFE / 2
@@ -121,3 +137,13 @@ async def test_one_conversation_is_noted_once_an_hour(hall: Hall, redis: Redis, 
     hall.now += 3601
     await hall.hears("ann")
     assert [person.id for _, person in await hall.correspondents.known()] == ["ann"]
+
+
+async def test_what_an_earlier_version_noted_of_a_person_is_forgotten_too(
+    hall: Hall, redis: Redis, prefix: str
+):
+    written = '[{"platform":"test","account":"bot","chat":"dm-ann"},{"id":"ann"}]'
+    await redis.zadd(Keys(prefix).correspondents, {written: hall.now})
+    assert [person.id for _, person in await hall.correspondents.known()] == ["ann"]
+    await hall.correspondents.forget(Incoming("2", Place("test", "bot", "x"), Person("ann"), "/forget"))
+    assert await redis.zcard(Keys(prefix).correspondents) == 0

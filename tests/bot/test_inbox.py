@@ -1,6 +1,7 @@
 """The rules of the inbox, one by one, on every server that we promise to run on."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
@@ -362,6 +363,33 @@ async def test_the_dead_are_bounded(inbox: Inbox):
         await inbox.bury(await one(inbox), "x")
     assert 1000 <= (await inbox.depth()).dead < 1150
     assert (await inbox.dead(1))[0].message == message("1149")
+
+
+async def test_what_the_dead_wrote_is_not_kept_for_ever(server: Redis, keys: Keys):
+    inbox = Inbox(server, keys, clock=time.time)
+    await inbox.open()
+    month_ago = round((time.time() - 30 * 86400) * 1000)
+    old = {"conversation": "c", "message": "{}\nkey", "reason": "attempts", "at": "1"}
+    await server.xadd(keys.dead, old, id=f"{month_ago}-1")  # type: ignore[arg-type]
+    await inbox.accept("c", message("1"))
+    await inbox.bury(await one(inbox), "attempts")
+    assert [letter.message for letter in await inbox.dead()] == [message("1")]
+    assert 0 < await server.ttl(keys.dead) <= 7 * 86400
+
+
+async def test_it_is_known_how_many_messages_were_given_up_within_a_week(server: Redis, keys: Keys):
+    inbox = Inbox(server, keys, clock=time.time)
+    await inbox.open()
+    assert await inbox.given_up() == (0, None)
+    for days in range(250, 5, -1):  # two are younger than a week
+        old = {"conversation": "c", "message": "{}\nkey", "reason": "gone", "at": "1"}
+        await server.xadd(keys.dead, old, id=f"{round((time.time() - days * 86400) * 1000)}-1")  # type: ignore[arg-type]
+    await inbox.accept("c", message("1"))
+    await inbox.bury(await one(inbox), "attempts")
+    count, newest = await inbox.given_up()
+    assert count == 2
+    assert newest is not None
+    assert (newest.reason, newest.message) == ("attempts", message("1"))
 
 
 async def test_a_message_that_cannot_be_read_does_not_block_its_lane(inbox: Inbox, server: Redis, keys: Keys):

@@ -3,6 +3,7 @@
 import pytest
 from redis.asyncio import Redis
 
+from bot.api import Gone
 from bot.delivery import Delivery
 from bot.errors import KeyRejected, LeaseLost, StoreAway
 from bot.keys import Keys
@@ -43,12 +44,21 @@ async def test_how_an_attempt_ended_is_noted(traces: Traces, raised, state: str,
     assert "secret" not in str(found)
 
 
-async def test_a_message_that_waits_for_another_attempt_is_known_as_such(traces: Traces):
-    for error in (LeaseLost(), StoreAway()):
-        with pytest.raises(type(error)):
-            await through(traces, error, attempt=2)
-        found = await traces.find("REF12345")
-        assert (found["state"], found["fault"], found["attempt"]) == ("postponed", type(error).__name__, "2")
+@pytest.mark.parametrize(
+    ("raised", "state", "fault"),
+    [
+        (StoreAway(), "postponed", "StoreAway"),
+        (Gone("blocked"), "gone", ""),
+        (LeaseLost(), "answering", ""),  # by somebody else
+    ],
+)
+async def test_what_becomes_of_a_message_without_an_answer_is_known(
+    traces: Traces, raised: Exception, state: str, fault: str
+):
+    with pytest.raises(type(raised)):
+        await through(traces, raised, attempt=2)
+    found = await traces.find("REF12345")
+    assert (found["state"], found.get("fault", ""), found["attempt"]) == (state, fault, "2")
 
 
 async def test_an_answer_is_worth_as_much_where_its_end_cannot_be_noted(redis: Redis, prefix: str):

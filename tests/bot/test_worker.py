@@ -2,21 +2,37 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError
 
-from bot.api import Adapter, End, Gone, Incoming, Journal, Notice, ReplyPart, Said, Text, Unavailable
+from bot.api import (
+    Adapter,
+    End,
+    Gone,
+    Incoming,
+    Journal,
+    Notice,
+    Person,
+    Place,
+    ReplyPart,
+    Said,
+    Text,
+    Unavailable,
+)
 from bot.delivery import Delivery, Handler
 from bot.i18n import Catalogue
-from bot.inbox import Inbox
+from bot.inbox import Inbox, Lease
 from bot.keys import Keys
 from bot.profile import Profile, Profiles
 from bot.scope import home, scope
 from bot.settings import Settings
-from bot.worker import LONG_PASTE, PASTE_WAIT, Worker
+from bot.telemetry import reference
+from bot.traces import Traces
+from bot.worker import AWAY, LONG_PASTE, PASTE_WAIT, Worker
 from tests.bot.doubles import Collected, incoming
 
 
@@ -100,6 +116,7 @@ class House:
         alone: bool,
         drain: str,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] | None = None,
         **more: object,
     ) -> Worker:
         settings = Settings.load({"LEASE": "300ms", "DRAIN": drain, "ATTEMPTS": "2", **more})  # type: ignore[dict-item]
@@ -114,6 +131,8 @@ class House:
             say=catalogue.say,
             consumer=name,
             alone=alone,
+            traces=Traces(self.redis, self.keys),
+            clock=clock,
             sleep=sleep,
         )
 
@@ -253,17 +272,121 @@ async def test_a_message_that_cannot_be_answered_is_given_up_and_the_person_is_t
     async def handler(delivery: Delivery) -> None:
         nonlocal runs
         runs += 1
-        raise Unavailable("the platform is away")
+        raise RuntimeError("a fault of ours that nobody caught")
 
-    await house.tell("hopeless")
+    message = await house.tell("hopeless")
     await house.tell("next")
     house.hire(handler)
     await until(house.idle)
     assert runs == 4
     notice = house.platform.last("hopeless").parts[0]
     assert isinstance(notice, Notice)
-    assert notice.key == "gave_up"
+    assert (notice.key, notice.values["attempts"]) == ("gave_up", 2)
+    assert (await Traces(house.redis, house.keys).find(reference(message)))["state"] == "given_up"
     assert (await house.inbox.depth()).dead == 2
+
+
+async def test_a_platform_that_is_away_for_minutes_gets_its_answer_afterwards(house: House):
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        await asyncio.sleep(0)
+
+    async def handler(delivery: Delivery) -> None:
+        if len(waits()) < AWAY - 1:
+            raise Unavailable("the platform is away")
+        await echo(delivery)
+
+    def waits() -> list[float]:
+        return [seconds for seconds in waited if seconds != house.settings.lease / 3]
+
+    await house.tell("patient")
+    house.hire(handler, sleep=sleep)
+    await until(house.idle)
+    assert house.platform.last("patient").text == "patient"
+    assert sum(waits()) > 4 * 60
+    assert (await house.inbox.depth()).dead == 0
+
+
+async def test_a_platform_that_never_comes_back_is_not_waited_for_without_end(house: House):
+    runs = 0
+
+    async def handler(delivery: Delivery) -> None:
+        nonlocal runs
+        runs += 1
+        raise Unavailable("the platform is away")
+
+    await house.tell("lost")
+    house.hire(handler, sleep=lambda seconds: asyncio.sleep(0))
+    await until(house.idle)
+    assert runs == AWAY
+    assert (await house.inbox.depth()).dead == 1
+
+
+async def test_who_waits_for_one_platform_takes_no_place_of_another_and_holds_up_no_stop(house: House):
+    away = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        if seconds == 0.5:
+            away.set()
+            await asyncio.Event().wait()
+        await asyncio.sleep(seconds)
+
+    async def handler(delivery: Delivery) -> None:
+        if delivery.message.text == "stuck":
+            raise Unavailable("the platform is away")
+        await echo(delivery)
+
+    await house.tell("stuck", conversation="a")
+    task = house.hire(handler, sleep=sleep, CONCURRENCY="1", drain="1h")
+    await asyncio.wait_for(away.wait(), 10)
+    await house.tell("hello", conversation="b")
+    await until(lambda: "hello" in house.platform.replies and house.platform.last("hello").ended)
+    task.cancel()
+    await asyncio.wait_for(asyncio.gather(task, return_exceptions=True), 10)
+    (lease,) = await house.inbox.take("w2", count=1, block=1)
+    assert (lease.message.text, lease.attempt, lease.away) == ("stuck", 2, 1)
+
+
+async def test_a_message_that_was_taken_back_from_oneself_is_answered_by_the_later_attempt_alone(
+    house: House,
+):
+    """The older attempt, which has lost its lease, ends only while the later one is under way."""
+    older, later, gate = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    runs: list[int] = []
+
+    async def handler(delivery: Delivery) -> None:
+        runs.append(delivery.hold.attempt)
+        if delivery.hold.attempt == 1:
+            older.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await later.wait()
+            return
+        later.set()
+        await gate.wait()
+        await delivery.stopping.wait()
+        await echo(delivery)
+
+    async def sleep(seconds: float) -> None:
+        if seconds == house.settings.lease / 3:
+            await asyncio.Event().wait()  # nothing is renewed
+        await asyncio.sleep(seconds)
+
+    message = await house.tell("mine")
+    house.hire(handler, sleep=sleep)
+    await asyncio.wait_for(older.wait(), 10)
+    await asyncio.wait_for(later.wait(), 10)
+    for _ in range(20):  # turns of the loop in which the older one ends
+        await asyncio.sleep(0)
+    gate.set()
+    assert await house.inbox.withdraw("c", message.key) == "interrupted"
+    await until(lambda: house.platform.last("mine").ended)
+    await until(house.idle)
+    assert runs == [1, 2]
+    assert (await house.inbox.depth()).dead == 0
 
 
 async def test_a_platform_that_is_away_for_a_moment_gets_its_answer_afterwards(house: House):
@@ -454,3 +577,75 @@ async def test_a_crash_amid_a_burst_leaves_it_one_question_and_what_came_later_a
     house.hire(handler)
     await until(house.idle)
     assert answered == [("one\ntwo", "kept"), ("three", None)]
+
+
+async def test_a_worker_that_cannot_renew_its_leases_ends_instead_of_letting_others_answer_twice(
+    house: House,
+):
+    """A Redis user without the rights is no Redis that is away: going on would not help."""
+    renewing = asyncio.Event()
+
+    class Forbidden(Inbox):
+        async def renew(self, leases: Iterable[Lease]) -> set[str]:
+            renewing.set()
+            raise NoPermissionError("this user has no permissions to run the 'xclaim' command")
+
+    async def handler(delivery: Delivery) -> None:
+        await asyncio.wait_for(renewing.wait(), 10)
+        await echo(delivery)
+
+    house.inbox = Forbidden(house.redis, house.keys, lease=house.settings.lease)
+    await house.tell("hello")
+    task = house.hire(handler)
+    with pytest.raises(NoPermissionError):
+        await asyncio.wait_for(asyncio.shield(task), 10)
+    assert house.platform.last("hello").text == "hello"
+
+
+class Drawer(Platform):
+    """A platform that keeps something of people."""
+
+    name = "test"
+    voice_form = "mp3"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forgotten: list[str] = []
+
+    async def forget(self, place: Place, person: Person) -> None:
+        self.forgotten.append(f"{person.id} in {place.chat}")
+
+
+async def test_what_the_platform_keeps_is_forgotten_where_it_keeps_anything(house: House):
+    async def handler(delivery: Delivery) -> None:
+        await delivery.forget()
+        await echo(delivery)
+
+    house.platform = drawer = Drawer()
+    message = await house.tell("forget me")
+    house.hire(handler)
+    await until(house.idle)
+    assert drawer.forgotten == [f"{message.person.id} in {message.place.chat}"]
+
+
+async def test_a_lease_that_was_long_in_coming_is_not_taken_for_a_fresh_one(house: House):
+    """Redis has counted meanwhile, and somebody else may have the message."""
+    ahead = 0.0
+
+    class Slow(Inbox):
+        async def take(self, consumer: str, *, count: int, block: float) -> list[Lease]:
+            nonlocal ahead
+            leases = await super().take(consumer, count=count, block=block)
+            ahead = 10 if leases else ahead
+            return leases
+
+    house.inbox = Slow(house.redis, house.keys, lease=house.settings.lease)
+    worker = house.worker(
+        echo, name="w1", alone=False, drain="5s", clock=lambda: asyncio.get_running_loop().time() + ahead
+    )
+    house.tasks.append(asyncio.create_task(worker.run()))
+    await house.tell("hello")
+    await until(house.idle)
+    first, *later = house.platform.replies["hello"]
+    assert (first.parts, first.abandoned) == ([], True)
+    assert later[-1].text == "hello"
