@@ -27,6 +27,7 @@ METHODS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "chat.startStream": ("chat:write",),
         "chat.stopStream": ("chat:write",),
         "chat.update": ("chat:write",),
+        "conversations.info": ("channels:read", "groups:read"),  # a group message has nobody who runs it
         "conversations.open": ("im:write",),
         "conversations.replies": _READ,
         "files.completeUploadExternal": ("files:write",),
@@ -76,17 +77,17 @@ WITHOUT: Mapping[str, str] = MappingProxyType(
         "app_mentions:read": "mentions in channels that the bot has not joined are not heard",
         "assistant:write": "no suggested questions, no list of conversations and no stop button of Slack's own",
         "channels:history": "nothing is heard in public channels but mentions, and no thread is read there",
-        "channels:read": "the bot does not greet when it is added to a public channel",
+        "channels:read": "no greeting in a public channel when it is added there, and who made it is not its admin",
         "chat:write": "nothing can be answered",
         "commands": "no /parley and no shortcuts in the menu of a message",
         "files:read": "images, recordings and other files cannot be read",
         "files:write": "images, speech and other files cannot be sent",
         "groups:history": "nothing is heard in private channels but mentions, and no thread is read there",
-        "groups:read": "the bot does not greet when it is added to a private channel",
+        "groups:read": "no greeting in a private channel when it is added there, and who made it is not its admin",
         "im:history": "direct messages are not heard",
         "im:write": "choices on the Home tab fail for a person who never opened the bot's messages",
         "mpim:history": "nothing is heard in group messages but mentions, and no thread is read there",
-        "users:read": "people are known by their ids, and spoken to in English",
+        "users:read": "people are known by their ids, and spoken to in English; the workspace's admins are not known",
     }
 )
 """What does not work without a scope, for the operator."""

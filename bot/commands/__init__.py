@@ -8,10 +8,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bot.api import MenuEntry, Person, Place
+import structlog
+
+from bot.api import MenuEntry, Person, Place, Unavailable
 from bot.delivery import Delivery, Say
 
 _COMMAND = re.compile(r"[/／](?P<name>[^\W\d]\w{0,31})(?:@\w+)?(?:\s+(?P<argument>.*))?", re.DOTALL)
+
+_log = structlog.get_logger(__name__)
 
 Admin = Callable[[Place, Person], bool]
 """Whether a person runs the bot."""
@@ -24,17 +28,43 @@ def nobody(place: Place, person: Person) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A command as it was given: the text behind its name, and where the answer goes. `admin`: an admin gave it."""
+    """A command as it was given: the text behind its name, and where the answer goes.
+
+    `admin`: who gave it runs the bot, wherever they are.
+    """
 
     argument: str
     delivery: Delivery
     admin: bool = False
 
     @property
-    def fixed(self) -> bool:
-        """Whether the choices of this conversation are a whole group's, so that only an admin may make them."""
+    def common(self) -> bool:
+        """Whether the choices of this conversation are a whole group's, and not a person's or a thread's."""
         delivery = self.delivery
-        return delivery.shared and not delivery.message.place.thread and not self.admin
+        return delivery.shared and (
+            not delivery.message.place.thread or delivery.conversation == delivery.home
+        )
+
+    async def leads(self) -> bool | None:
+        """Whether this person may decide for the whole group: an admin of the bot, or of the group.
+
+        None where the platform cannot be asked now.
+        """
+        if self.admin:
+            return True
+        try:
+            return await self.delivery.administers()
+        except Unavailable as error:
+            _log.warning("group.unasked", platform=self.delivery.message.place.platform, detail=str(error))
+            return None
+
+    async def may_choose(self, command: str) -> bool:
+        """Whether this person may choose in this conversation; who may not is told, with the command's name."""
+        leads = await self.leads() if self.common else True
+        if not leads:
+            key = "command.admins_unknown" if leads is None else "command.admins_only"
+            await self.delivery.notice(key, command=command)
+        return bool(leads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +73,8 @@ class Command:
 
     `aliases` are its other names (Chinese ones, and what people type by habit). An `urgent` command does not wait
     behind the answer under way: it interrupts that answer, and runs only where there is none. An `admin` one does
-    not exist for anybody else. What is `hidden` (a button's) stands in no list.
+    not exist for anybody else. What is `hidden` (a button's) stands in no list. One that `chooses` does so for its
+    whole conversation: where that is a whole group's, only for who may (`Call.may_choose`).
     """
 
     name: str
@@ -52,6 +83,7 @@ class Command:
     urgent: bool = False
     admin: bool = False
     hidden: bool = False
+    chooses: bool = False
     where: Literal["everywhere", "private", "group"] = "everywhere"
 
     def listed(self, delivery: Delivery, admin: Admin) -> bool:

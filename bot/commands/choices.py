@@ -35,7 +35,7 @@ class Choices:
 
     def commands(self) -> list[Command]:
         """The family."""
-        return [Command("model", self.model, ("models", "模型"))]
+        return [Command("model", self.model, ("models", "模型"), chooses=True)]
 
     async def model(self, call: Call) -> None:
         """Show the server's models, by page, or use the named one from now on."""
@@ -49,9 +49,7 @@ class Choices:
             text = delivery.say("model.unknown", model=name[:100])
             near = tuple(Option(n, f"/model {n}") for n in _near(name, listed))
             await delivery.send(Question(text, near))
-        elif call.fixed:
-            await delivery.notice("command.admins_only", command="/model")
-        else:
+        elif await call.may_choose("/model"):
             await self._profiles.change(delivery.conversation, model="" if name == default else name)
             await delivery.notice("model.set", model=name)
 

@@ -47,7 +47,7 @@ class Talk:
             Command("undo", self.undo, ("back", "撤销", "撤銷", "復原")),
             Command("summary", self.summary, ("summarize", "summarise", "tldr", "总结", "總結", "摘要")),
             Command("export", self.export, ("save", "导出", "匯出", "導出")),
-            Command("sessions", self.sessions, ("session", "会话", "會話", "對話")),
+            Command("sessions", self.sessions, ("session", "会话", "會話", "對話"), chooses=True),
         ]
 
     async def undo(self, call: Call) -> None:
@@ -71,9 +71,8 @@ class Talk:
             await delivery.notice("summary.nothing")
             return
         prompt = delivery.say("summary.prompt")
-        await self._dialogue.answer(
-            delivery, replace(delivery.message, text=prompt, quoted=None, attachments=())
-        )
+        asked = replace(delivery.message, text=prompt, quoted=None, attachments=())
+        await self._dialogue.answer(delivery, asked, plain=True)
 
     async def export(self, call: Call) -> None:
         """The dialogue as a file."""
@@ -100,8 +99,8 @@ class Talk:
         listed = await self._sessions.listed(delivery.conversation)
         if not call.argument:
             await self._show(delivery, listed)
-        elif call.fixed:
-            await delivery.notice("command.admins_only", command="/sessions")
+        elif not await call.may_choose("/sessions"):
+            return
         elif word.lower() in _NEW | _NAME:
             await self._named(delivery, listed, rest, new=word.lower() in _NEW)
         elif word.lower() in _DELETE:

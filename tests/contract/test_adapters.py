@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import entry_points
 from typing import Any, get_args
 
@@ -24,6 +25,7 @@ from bot.api import (
     MenuEntry,
     Notice,
     Option,
+    Person,
     Reply,
     ReplyPart,
     Status,
@@ -160,6 +162,14 @@ async def test_who_has_too_much_waiting_is_told_so(name: str) -> None:
         core = Core(Busy("Too much waits already."))
         assert "Too much waits already." in await harness.hand_in("hello", core)
         assert len(core.heard) == 1
+
+
+@every_adapter
+async def test_whom_the_platform_does_not_know_runs_no_group(name: str) -> None:
+    async with HARNESSES[name]() as harness:
+        for message in harness.heard():
+            nowhere = replace(message.place, chat="-1", kind="group")
+            assert await harness.adapter.administers(nowhere, Person("0")) is False
 
 
 # --- what is said ------------------------------------------------------------------------------------------

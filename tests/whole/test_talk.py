@@ -73,16 +73,22 @@ async def test_an_evening_in_a_group_and_in_private_chats(
         assert "[Bob #" in said
         assert "Tea for me" not in said
 
-        # Choices for all are an admin's; a command for other bots is left alone.
+        # Choices for all are an admin's, the bot's or the group's own; the rest is not the group's. A command for
+        # other bots is left alone.
         await bob.says(team, "/set@parley_bot temperature 0.1")
-        await team.shows("only an admin may")
+        await team.shows("Only an admin of this group or of the bot")
         await ann.says(team, "/set@parley_bot temperature 0.1")
         await team.shows("From now on temperature is 0.1")
+        team.admins.add(cas.id)  # as one of Telegram's own
+        await cas.says(team, "/set@parley_bot top_p 0.5")
+        await team.shows("From now on top_p is 0.5")
+        await cas.says(team, "/reload@parley_bot")
         count = len(team.said)
         await cas.says(team, "/nonsense")
         await dee.says(team, "@parley_bot good night")
         await team.shows("good night")
-        assert endpoint.requests[-1].body["temperature"] == 0.1
+        sampling = {"temperature": 0.1, "top_p": 0.5}
+        assert endpoint.requests[-1].body.items() >= sampling.items()
         assert len(team.said) == count + 1
 
         # A language, a second session, and then nothing is left.

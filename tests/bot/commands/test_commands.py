@@ -101,6 +101,15 @@ async def test_help_lists_every_command_by_any_of_its_names(house: House, text: 
         assert f"command.help.{command.name}" not in notice.text
 
 
+@pytest.mark.parametrize("text", ["/help retry", "/help /RETRY", "/帮助 重试", "/start again"])
+async def test_help_about_one_command_tells_its_other_names(house: House, text: str):
+    (notice,) = (await house.say(text)).parts
+    assert isinstance(notice, Notice)
+    about, names = notice.text.splitlines()
+    assert about.startswith("/retry – ")
+    assert names == "Other names: /again, /重试, /重試"
+
+
 async def test_help_and_the_menus_speak_every_language(house: House):
     notice = (await house.say("/help", "zh-Hans")).parts[0]
     assert isinstance(notice, Notice)

@@ -263,10 +263,20 @@ async def test_all_parameters_are_taken_back_at_once(house: House):
 async def test_settings_show_all_choices_at_a_glance(house: House):
     for text in ("/role chef", "/model big-model", "/set temperature 0.2", "/lang zh-Hant"):
         await house.say(text)
+    await house.profiles.change("test:bot:private:ann:", voice="transcript", speaker="nova", speed=1.25)
     (choices,) = (await house.say("/settings")).choices
-    for value in ("big-model", "temperature: 0.2", "繁體中文"):
+    for value in ("big-model", "temperature: 0.2", "繁體中文", "僅轉寫", "nova", "1.25 ×"):
         assert value in choices.text
-    assert [o.value for o in choices.options] == ["/role", "/model", "/lang", "/set", "/sessions"]
+    assert [o.value for o in choices.options] == [
+        "/role",
+        "/model",
+        "/lang",
+        "/set",
+        "/sessions",
+        "/voice",
+        "/voice voices",
+        "/voice speed",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -347,9 +357,15 @@ async def test_forget_asks_and_then_keeps_nothing(house: House):
     button = await yes(house)
     assert (await house.say("/forget no")).notices == ["forget.kept"]
     assert len(await house.remembered()) == 3
-    assert (await house.say(button)).notices == ["forget.done"]
+    dropped = list[str]()
+
+    async def forget() -> None:
+        dropped.append("what the platform's drawer holds")
+
+    assert (await house.say(button, forget=forget)).notices == ["forget.done"]
     assert await house.remembered() == []
     assert house.forgotten == ["ann"]
+    assert len(dropped) == 1
 
 
 async def test_of_sessions_and_threads_nothing_is_left_but_that_they_were_cleared(house: House):

@@ -125,6 +125,8 @@ class Person(Presser):
             "from_url": f"https://{self.team.domain}.slack.com/archives/{message.channel.id}/p{message.ts}",
             "mrkdwn_in": ["text"],
         }
+        if message.files:
+            forwarded["files"] = [file.json(shared=True) for file in message.files]
         return await self.says(channel, text, attachments=[forwarded], **more)
 
     async def edits(self, message: Message, text: str) -> None:

@@ -253,7 +253,7 @@ class Screen:
 
 @dataclass(eq=False)
 class Channel(Screen):
-    """`kind` is im, channel, group (private) or mpim. `bot` tells whether the app is in it."""
+    """`kind` is im, channel, group (private) or mpim, made by its first member. `bot`: the app is in it."""
 
     sim: SlackSimulator = field(repr=False)
     team: Team = field(repr=False)
@@ -301,6 +301,7 @@ class Channel(Screen):
             "is_shared": self.external,
             "is_ext_shared": self.external,
             "context_team_id": self.team.id,
+            "creator": next(iter(self.members), self.team.user),
         }
 
 
