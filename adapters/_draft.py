@@ -82,14 +82,14 @@ class Ledger:
         """Whether an earlier post waits to be used again for text."""
         return any(map(self._posts.editable, self._earlier))
 
-    def again(self) -> str | None:
-        """The next earlier post that can become a text."""
-        while self._earlier:
-            post = self._earlier.popleft()
-            if self._posts.editable(post):
-                return post
+    def again(self, fits: Callable[[str], bool] | None = None) -> str | None:
+        """The next earlier post that `fits`: that can become a text, where nothing else is said."""
+        fits = fits or self._posts.editable
+        if not any(map(fits, self._earlier)):
+            return None
+        while not fits(post := self._earlier.popleft()):
             self._surplus.append(post)
-        return None
+        return post
 
     async def clear(self) -> None:
         """Take away the earlier posts that were passed over or are left. Whatever is new comes behind them."""

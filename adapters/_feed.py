@@ -12,6 +12,7 @@ the last words of a worker that has lost its message are told apart from those o
 | `notice` | `key`, `text` | the bot's own voice, plain |
 | `choices` | `text`, `options` (each `label`, `value`) | a question with buttons |
 | `media` | `media`, `mime`, `id`, `size`, `caption`, `name` | an image, recording, video or file |
+| `preview` | `mime`, `data` (base64) | a picture that is not finished; the log has one at most |
 | `status` | `doing` | what the bot is doing meanwhile |
 | `end` | as `asked`, and `parts`, `offers`, `usage` | the whole answer |
 
@@ -28,6 +29,7 @@ import asyncio
 import json
 import logging
 import time
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -64,6 +66,9 @@ TTL = 30 * 86400.0
 
 FORGOTTEN = "forget.done"
 """The notice after which the bot keeps nothing of a person: what was said before goes from the log, too."""
+
+PREVIEW_LIMIT = 512 * 1024
+"""Bytes of a `Preview`; a larger one is not shown."""
 
 _PATIENCE = 400
 """After so many pieces the pause between them grows by itself once more, which bounds their number."""
@@ -161,6 +166,7 @@ class Item:
     attempt: int = 0
     joined: bool = False
     attached: tuple[Json, ...] = ()
+    preview: Json | None = None
 
 
 @dataclass(slots=True)
@@ -178,6 +184,7 @@ class _Draft:
     attempt: int = 0
     joined: bool = False
     attached: tuple[Json, ...] = ()
+    preview: Json | None = None
 
     def take(self, value: Json) -> None:
         kind, attempt = value["kind"], int(value.get("attempt", 1))
@@ -186,16 +193,22 @@ class _Draft:
         if kind == "begin":
             self.attempt, self.ended = attempt, False
             self.parts, self.status, self.offers, self.usage = Parts(), None, (), None
-            self.joined = False
+            self.joined, self.preview = False, None
         elif kind == "end":
-            self.attempt, self.ended, self.status = attempt, True, None
+            self.attempt, self.ended, self.status, self.preview = attempt, True, None, None
             self.parts, self.usage = Parts(value.get("parts", ())), value.get("usage")
             self.offers = tuple(value.get("offers", ()))
         elif not self.ended:
             self._grow(kind, value)
 
     def _grow(self, kind: str, value: Json) -> None:
-        self.status = value["doing"] if kind == "status" else None
+        if kind == "preview":
+            self.preview = {"mime": value["mime"], "data": value["data"]}
+            return
+        if kind == "status":
+            self.status = value["doing"]
+            return
+        self.status = self.preview = None
         if kind == "text":
             self.parts.text(value["delta"])
         elif kind in ("notice", "choices", "media"):
@@ -244,6 +257,7 @@ class Fold:
                 attempt=draft.attempt,
                 joined=draft.joined,
                 attached=draft.attached,
+                preview=draft.preview,
             )
             for message, draft in self._drafts.items()
         ]
@@ -267,6 +281,7 @@ class FeedReply:
 
     The first words are appended at once; what follows within `pause` seconds is appended together. A failure
     to append in the background is raised by the next `send`. `clock` stands in for a missing `sent_at`.
+    `previews`: whether the front end shows pictures that are not finished.
     """
 
     def __init__(
@@ -279,8 +294,10 @@ class FeedReply:
         clock: Callable[[], float] = time.time,
         pause: float = 0.04,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        previews: bool = False,
     ) -> None:
         self._store = store
+        self.previews = previews
         self._shelf = Shelf(store)
         self._log = log
         self._incoming = incoming
@@ -293,6 +310,7 @@ class FeedReply:
         self._transient: list[str] = []
         self._begun = False
         self._status: str | None = None
+        self._preview = ""  # the entry that shows a picture which is not finished
         self._timer: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()  # the timer and `send` append one after the other
 
@@ -309,7 +327,7 @@ class FeedReply:
                 case Status(doing):
                     await self._doing(doing)
                 case Preview():
-                    return
+                    await self._show_preview(part)
                 case _:
                     await self._flush()
                     shown = await self._shown(part)
@@ -356,6 +374,18 @@ class FeedReply:
             await self._flush()
             self._status = doing
             await self._append({"kind": "status", "doing": doing})
+
+    async def _show_preview(self, part: Preview) -> None:
+        """Put a picture in the place of the one before it, which leaves the log."""
+        if not self.previews or len(part.data) > PREVIEW_LIMIT:
+            return
+        await self._flush()
+        data = b64encode(part.data).decode("ascii")
+        before = self._preview
+        self._preview = await self._append({"kind": "preview", "mime": part.mime, "data": data})
+        if before:
+            self._transient.remove(before)
+            await self._forget([before])
 
     async def _flush(self) -> None:
         delta = "".join(self._waiting)

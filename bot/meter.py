@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,16 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from bot.api import Incoming, Notice, Usage
-from bot.endpoints.chat import ChatRequest, Delta, Finish, ImagePart, Message, ReasoningDelta, TextDelta
+from bot.endpoints.chat import (
+    AsideDelta,
+    ChatRequest,
+    Delta,
+    Finish,
+    ImagePart,
+    Message,
+    ReasoningDelta,
+    TextDelta,
+)
 from bot.endpoints.settings import Capability
 from bot.errors import ParleyError, StoreAway
 from bot.limits import Hold, Limits, Standing
@@ -22,6 +32,9 @@ ANSWER_BOUND = 8192
 
 LEAST_ANSWER = 200
 """Tokens for which there must be money, else an answer is not begun."""
+
+PICTURE_BOUND = 6500
+"""Tokens of a large picture in high quality with all its unfinished ones (OpenAI's guide "Image generation")."""
 
 _MESSAGE_TOKENS = 8  # what a server adds to each message
 _log = structlog.get_logger(__name__)
@@ -38,17 +51,22 @@ class _Heard:
     def note(self, delta: Delta) -> None:
         if isinstance(delta, Finish):
             self.finish = delta
-        elif isinstance(delta, TextDelta | ReasoningDelta):
+            self.pieces += (call.arguments for call in delta.calls)
+        elif isinstance(delta, TextDelta | ReasoningDelta | AsideDelta):
             self.pieces.append(delta.text)
 
 
 @dataclass(slots=True)
 class Bill:
-    """What a piece of work came to: whoever does it says how much is `done`, and the server's count of tokens."""
+    """What a piece of work came to: whoever does it says how much is `done`, and the server's count of tokens.
+
+    `stopped`: it was begun, and the count never came.
+    """
 
     model: str
     done: float = 0
     usage: Usage = field(default_factory=lambda: Usage(0, 0))
+    stopped: bool = False
 
 
 class Meter:
@@ -87,14 +105,14 @@ class Meter:
         bound = min(filter(None, (request.max_tokens, self._answer)), default=ANSWER_BOUND)
         hold = await self._limits.reserve(
             message,
-            want=price.cost(Usage(prompt, bound)),
-            least=price.cost(Usage(prompt, min(bound, LEAST_ANSWER))),
+            want=price.cost(Usage(prompt, bound * request.n)),
+            least=price.cost(Usage(prompt, min(bound, LEAST_ANSWER) * request.n)),
             attempt=attempt,
             purpose=purpose,
         )
         if hold.limited:
             left = price.tokens_for(hold.granted - price.cost(Usage(prompt, 0)))
-            request = replace(request, max_tokens=min(bound, left))
+            request = replace(request, max_tokens=min(bound, left // request.n))
         heard = _Heard()
         near: Sequence[Standing] = ()
         try:
@@ -129,19 +147,30 @@ class Meter:
         maker = await self._router.maker(capability, model)
         price = self._prices.of(maker.model, maker.server.host)
         want = price.work(capability, amount)
-        hold = await self._limits.reserve(message, want=want, least=want, attempt=attempt, purpose=purpose)
+        least = want
+        if not want and capability in ("image", "edit"):  # what is paid by tokens has a price only afterwards
+            want = price.cost(Usage(0, math.ceil(amount * PICTURE_BOUND)))
+            least = price.cost(Usage(0, LEAST_ANSWER))
+        hold = await self._limits.reserve(message, want=want, least=least, attempt=attempt, purpose=purpose)
         bill, near = Bill(maker.model), list[Standing]()
         try:
             yield bill
         finally:
-            cost = price.work(capability, bill.done)
+            cost = price.work(capability, bill.done) or price.cost(bill.usage)
+            cost = cost or (want if bill.stopped else 0)
             near += await self._counted(hold, cost, bill.usage, bill.model)
         await self._warn(near, warn)
 
-    async def cost(self, capability: Capability, amount: float, model: str = "") -> str:
-        """What work costs, as people write it; empty where it costs nothing."""
+    async def cost(
+        self, capability: Capability, amount: float, model: str = "", usage: Usage | None = None
+    ) -> str:
+        """What work costs, as people write it; empty where it costs nothing.
+
+        `usage` is the server's count, for models that are paid by tokens and not by the piece.
+        """
         maker = await self._router.maker(capability, model)
-        cost = self._prices.of(maker.model, maker.server.host).work(capability, amount)
+        price = self._prices.of(maker.model, maker.server.host)
+        cost = price.work(capability, amount) or price.cost(usage or Usage(0, 0))
         return money(cost, self._prices.currency) if cost else ""
 
     async def _settle(self, hold: Hold, request: ChatRequest, heard: _Heard) -> Sequence[Standing]:
@@ -198,6 +227,7 @@ class Meter:
     def _prompt(self, request: ChatRequest) -> int:
         """The prompt's tokens, rather too many than too few: no vocabulary of ours need be the server's."""
         counted = sum(self._message(message, request.model) for message in request.messages)
+        counted += sum(self._tokens.count(function.text, request.model) for function in request.tools)
         return counted + counted // 10
 
     def _message(self, message: Message, model: str) -> int:

@@ -11,6 +11,7 @@ from telegram.error import TelegramError
 
 from adapters._errands import Errands
 from adapters.telegram import ids
+from adapters.telegram.administrators import Administrators
 from adapters.telegram.albums import Albums
 from adapters.telegram.card import CardReply
 from adapters.telegram.chats import Chats
@@ -35,6 +36,8 @@ from bot.api import (
     Incoming,
     Journal,
     MenuEntry,
+    Person,
+    Place,
     Reply,
     Said,
     Submit,
@@ -72,6 +75,7 @@ class TelegramAdapter:
         self._sleep = sleep
         self._chats = Chats(host.store)
         self._albums = Albums(host.store, wait=album_wait, sleep=sleep)
+        self._administrators = Administrators(self._client, self._chats)
         self._errands = Errands("telegram", TelegramError)
         self._inline = Inline(self._client, host) if credentials.inline else None
         self._menu = Menu(self._client, host.store, sleep=sleep)
@@ -121,6 +125,10 @@ class TelegramAdapter:
     async def earlier(self, incoming: Incoming) -> Sequence[Said]:
         """Telegram does not let a bot read back."""
         return ()
+
+    async def administers(self, place: Place, person: Person) -> bool:
+        """Whether Telegram names them as an administrator of the group. Raises `Unavailable`."""
+        return await self._administrators.are(place, person)
 
     async def check(self) -> Sequence[Finding]:
         """Whether Telegram takes the token, and allows what the settings ask for. Raises nothing."""

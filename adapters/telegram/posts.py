@@ -15,7 +15,7 @@ from adapters.telegram.buttons import Keyboard
 from adapters.telegram.client import Client
 from adapters.telegram.outbox import TRIES, Outbox
 from adapters.telegram.rendering import TEXT_LIMIT, Rendered, render
-from adapters.telegram.uploads import alone, form, together
+from adapters.telegram.uploads import alone, form, instead, together
 from bot.api import Gone, Incoming, Media, Unavailable
 
 Moved = Callable[[str, str], Awaitable[None]]
@@ -24,7 +24,7 @@ Moved = Callable[[str, str], Awaitable[None]]
 GENERAL_TOPIC = "1"
 """The topic that every forum has; a message for it must not name it."""
 
-_MEDIA = "media:"
+_MEDIA, _SKETCH = "media:", "sketch:"
 NO_LINKS = {"is_disabled": True}
 """`link_preview_options`."""
 
@@ -38,9 +38,9 @@ T = TypeVar("T")
 class TelegramPosts:
     """`adapters._draft.Posts` for one reply. `chat` is the id to write to where it is not the place's any more.
 
-    Ids in the journal are `17`, and `media:17` or, for an album, `media:17,18` for what is no text; made in another
-    chat than the place's, they end with `@` and its id. Where a group has moved, its earlier messages cannot be
-    reached, and other messages have their numbers.
+    Ids in the journal are `17`, `media:17` or, for an album, `media:17,18` for what is no text, and `sketch:17` for a
+    picture that was shown before it was finished; made in another chat than the place's, they end with `@` and its
+    id. Where a group has moved, its earlier messages cannot be reached, and other messages have their numbers.
 
     A sent message whose answer does not come may or may not stand in the chat: `Unavailable` is raised, and the
     next attempt may say it once more. Edits, removals and keyboards are repeated instead.
@@ -105,6 +105,8 @@ class TelegramPosts:
 
     async def remove(self, post: str) -> None:
         """Delete a message, or empty it where that is too late."""
+        if self._latest is not None and self._latest[0] == post:
+            self._latest = None
         for number in _numbers(post):
             try:
                 await self._touch(post, "deleteMessage", {"message_id": number})
@@ -116,7 +118,7 @@ class TelegramPosts:
 
     def editable(self, post: str) -> bool:
         """Whether it is a message of text."""
-        return not post.startswith(_MEDIA)
+        return not post.startswith((_MEDIA, _SKETCH))
 
     # --- everything else -------------------------------------------------------------------------------------
 
@@ -142,6 +144,22 @@ class TelegramPosts:
             if kind == "document":
                 raise
             return await self._upload("document", media)
+
+    async def sketch(self, picture: Media) -> str:
+        """Send a picture that is not finished. Raises `BadRequest`."""
+        await self.offer(None)
+        where = {**self._where(), "reply_markup": self.growing}
+        number = await self._call(lambda: alone(self._client, "photo", picture, self._chat, where))
+        return self._made(f"{_SKETCH}{number}", self.growing)
+
+    async def repaint(self, post: str, picture: Media, *, growing: bool) -> None:
+        """Put another picture into a sketch. Raises `Missing`, and `BadRequest` where it cannot be there."""
+        markup = self.growing if growing else None
+        shown = {} if markup is None else {"reply_markup": markup}
+        number = _numbers(post)[0]
+        request = partial(instead, self._client, number, picture, self._chat, shown)
+        await self._changed(post, request, 1 if growing else TRIES)
+        self._latest, self._asks = (post, markup), False
 
     async def album(self, images: Sequence[Media]) -> str:
         """Send two to ten images of one kind as one album. Raises `BadRequest` where one of them cannot be in it."""
@@ -179,16 +197,21 @@ class TelegramPosts:
     async def _change(self, post: str, words: Rendered, markup: Keyboard | None, tries: int) -> None:
         if self._latest is not None and self._latest[0] != post:
             await self.offer(None)
+        shown = {**words.json(), "reply_markup": markup, "link_preview_options": NO_LINKS}
+        given = {"chat_id": self._chat, "message_id": _numbers(post)[0], **shown}
+        await self._changed(post, partial(self._client.call, "editMessageText", given), tries)
+        self._latest, self._asks = (post, markup), False
+
+    async def _changed(self, post: str, request: Callable[[], Awaitable[object]], tries: int) -> None:
+        """An edit. Raises `Missing` where the message is not there any more."""
         try:
-            shown = {**words.json(), "reply_markup": markup, "link_preview_options": NO_LINKS}
-            await self._touch(post, "editMessageText", {"message_id": _numbers(post)[0], **shown}, tries)
+            await self._reach(post, request, tries)
         except BadRequest as error:
             said = error.message.lower()
             if any(words in said for words in _LOST):
                 raise Missing(post) from None
             if UNCHANGED not in said:
                 raise
-        self._latest, self._asks = (post, markup), False
 
     async def _preview(self, words: Rendered) -> None:
         shown = {"draft_id": self._draft, **words.json(), "message_thread_id": self._thread}
@@ -218,11 +241,13 @@ class TelegramPosts:
         except ChatMigrated:
             raise Gone("a chat that has moved and moved again") from None
 
-    async def _touch(self, post: str, method: str, params: Mapping[str, Any], tries: int = TRIES) -> None:
+    async def _touch(self, post: str, method: str, params: Mapping[str, Any]) -> None:
         """A call that changes what stands in the chat. Raises `Missing` where the chat has moved since."""
+        await self._reach(post, partial(self._client.call, method, {"chat_id": self._chat, **params}), TRIES)
+
+    async def _reach(self, post: str, request: Callable[[], Awaitable[object]], tries: int) -> None:
         if (post.partition("@")[2] or self._first) != self._chat:
             raise Missing(post)
-        request = partial(self._client.call, method, {"chat_id": self._chat, **params})
         try:
             await self._outbox.call(self._chat, request, tries=tries)
         except ChatMigrated as error:
@@ -280,6 +305,11 @@ def refused(error: BadRequest | InvalidToken) -> Gone | Unavailable:
     return Gone(f"Telegram refuses: {error.message}")
 
 
+def sketched(post: str) -> bool:
+    """Whether a post in the journal is a picture that was shown before it was finished."""
+    return post.startswith(_SKETCH)
+
+
 def _numbers(post: str) -> list[int]:
     """The messages that a post in the journal is."""
-    return [int(number) for number in post.removeprefix(_MEDIA).partition("@")[0].split(",")]
+    return [int(number) for number in post.rpartition(":")[2].partition("@")[0].split(",")]

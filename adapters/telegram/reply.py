@@ -17,6 +17,7 @@ from adapters.telegram.client import Client
 from adapters.telegram.outbox import Outbox
 from adapters.telegram.posts import Moved, TelegramPosts, refused
 from adapters.telegram.rendering import CAPTION_LIMIT, split_plain, units
+from adapters.telegram.sketch import Sketch
 from adapters.telegram.uploads import ALBUM_LIMIT, albums
 from bot.api import (
     Choices,
@@ -39,7 +40,7 @@ _PRIVATE_PACE = 1.2  # a message a second in a chat, edits among them
 _GROUP_PACE = 3.0  # twenty a minute in a group
 _GATHER = 0.2
 _TYPING = 4.5  # what is shown as being done is shown for five seconds
-_ACTIONS = {"drawing": "upload_photo"}
+_ACTIONS = {"drawing": "upload_photo", "speaking": "record_voice"}
 
 T = TypeVar("T")
 
@@ -67,6 +68,8 @@ class TelegramReply:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        self.previews = True
+        """Pictures that are not finished are shown."""
         self._private = message.place.kind == "private"
         self._posts = TelegramPosts(client, message, outbox, chat=chat, reply_to=reply_to, moved=moved)
         self._ledger = Ledger(journal, self._posts)
@@ -74,6 +77,8 @@ class TelegramReply:
         self._clock = clock
         self._sleep = sleep
         self._draft: Draft | None = None
+        pace = _PRIVATE_PACE if self._private else _GROUP_PACE
+        self._sketch = Sketch(self._posts, self._ledger, pace=pace, clock=clock)
         self._images: list[Media] = []  # that wait for what comes behind them: another one is of their album
         self._typing: asyncio.Task[None] | None = None
 
@@ -88,21 +93,28 @@ class TelegramReply:
                 await self._status(part)
                 return
             if isinstance(part, Preview):
+                await self._close()
+                await self._show_images()
+                self._sketch.show(part)
                 return
             self._hush()
+            await self._sketch.settle()
             match part:
                 case Text(delta):
                     await self._show_images()
+                    await self._drop_sketch()
                     self._write(delta)
                 case Media(kind="image"):
                     await self._close()
                     await self._gather(part)
                 case End():
                     await self._show_images()
+                    await self._drop_sketch()
                     await self._end(part)
                 case _:
                     await self._close()
                     await self._show_images()
+                    await self._drop_sketch()
                     await self._show(part)
         except (BadRequest, InvalidToken) as error:
             raise refused(error) from None
@@ -110,6 +122,7 @@ class TelegramReply:
     async def abandon(self) -> None:
         """Stop typing and writing."""
         self._hush()
+        await self._sketch.abandon()
         if self._draft is not None:
             await self._draft.abandon()
 
@@ -165,6 +178,23 @@ class TelegramReply:
         """Send one, or several as an album; captions that are too long follow as text."""
         long = [one.caption for one in media if units(one.caption) > CAPTION_LIMIT]
         shown = [replace(one, caption="") if one.caption in long else one for one in media]
+        if not await self._finished_sketch(shown):
+            await self._post_media(shown)
+        for caption in long:
+            await self._say(caption)
+
+    async def _finished_sketch(self, shown: Sequence[Media]) -> bool:
+        """Whether it is one picture, which stands where it was shown before it was finished."""
+        if len(shown) == 1 and shown[0].kind == "image":
+            return await self._patiently(partial(self._sketch.finish, shown[0]))
+        await self._drop_sketch()
+        return False
+
+    async def _drop_sketch(self) -> None:
+        """Something else comes in the place of a picture that was never finished."""
+        await self._patiently(self._sketch.remove)
+
+    async def _post_media(self, shown: Sequence[Media]) -> None:
         try:
             make = (
                 partial(self._posts.album, shown) if len(shown) > 1 else partial(self._posts.show, shown[0])
@@ -175,8 +205,6 @@ class TelegramReply:
                 raise
             for one in shown:  # one of them is no picture to Telegram, and with it the whole album
                 await self._patiently(partial(self._ledger.make, partial(self._posts.show, one)))
-        for caption in long:
-            await self._say(caption)
 
     async def _say(self, text: str, markup: Keyboard | None = None) -> None:
         pieces = split_plain(text)
@@ -208,6 +236,8 @@ class TelegramReply:
     async def _status(self, status: Status) -> None:
         self._posts.growing = await keyboard(self._store, status.offers)
         self._hush()
+        if status.doing == "speaking":  # what is spoken has all been written
+            await self._close()
         owner = asyncio.current_task()
         if self._draft is None and owner is not None:
             action = _ACTIONS.get(status.doing, "typing")

@@ -63,6 +63,15 @@ async def alone(client: Client, kind: str, media: Media, chat: str, more: Mappin
     return (await send[kind](chat, **file, api_kwargs=dict(more))).message_id
 
 
+async def instead(
+    client: Client, number: int, media: Media, chat: str, more: Mapping[str, Any]
+) -> Message | bool:
+    """Put a picture, or a file, in the place of the one in a message. Raises `TelegramError`."""
+    kind, name = form(media)
+    shown = _FORMS[kind](media.data, caption=media.caption or None, filename=name)
+    return await client.edit_message_media(shown, chat, number, api_kwargs=dict(more))
+
+
 async def together(client: Client, images: Sequence[Media], chat: str, more: Mapping[str, Any]) -> list[int]:
     """Send two to ten of one kind as an album; their numbers. Raises `TelegramError`."""
     album = []

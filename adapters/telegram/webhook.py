@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from telegram.error import TelegramError
 
+from adapters._body import body_of
 from adapters.telegram.client import Client, Json
 from adapters.telegram.inlet import Inlet
 from adapters.telegram.receive import Patience, Trouble, kinds
@@ -49,7 +50,7 @@ class Webhook:
         if not hmac.compare_digest(given, self._secret):
             return Response(status_code=403)
         try:
-            body = await _body(request)
+            body = await body_of(request, BODY_LIMIT)
         except ClientDisconnect:
             return Response(status_code=400)
         if body is None:
@@ -64,16 +65,6 @@ class Webhook:
             return Response(status_code=503, headers={"Retry-After": "1"})
         self._trouble.over()
         return Response(status_code=200)
-
-
-async def _body(request: Request) -> bytes | None:
-    """The body; None where it is too long."""
-    read = bytearray()
-    async for chunk in request.stream():
-        read += chunk
-        if len(read) > BODY_LIMIT:
-            return None
-    return bytes(read)
 
 
 def _update(body: bytes) -> Json | None:

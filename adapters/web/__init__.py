@@ -35,6 +35,8 @@ from bot.api import (
     Incoming,
     Journal,
     MenuEntry,
+    Person,
+    Place,
     Reply,
     Said,
     Submit,
@@ -82,7 +84,8 @@ class Web:
 
     def reply(self, incoming: Incoming, journal: Journal) -> Reply:
         """A reply in the session's log."""
-        return FeedReply(self._host.store, log_of(incoming.place.chat), incoming, journal, clock=self._clock)
+        log = log_of(incoming.place.chat)
+        return FeedReply(self._host.store, log, incoming, journal, clock=self._clock, previews=True)
 
     async def fetch(self, attachment: Attachment) -> bytes:
         """What was uploaded before the message was sent."""
@@ -91,6 +94,10 @@ class Web:
     async def earlier(self, incoming: Incoming) -> Sequence[Said]:
         """The page has no threads."""
         return ()
+
+    async def administers(self, place: Place, person: Person) -> bool:
+        """The page has no groups."""
+        return False
 
     async def check(self) -> Sequence[Finding]:
         """There is nobody to ask."""

@@ -37,6 +37,7 @@ def _item(item: Item) -> Json:
         "usage": item.usage,
         "joined": item.joined,
         "attached": list(item.attached),
+        "preview": item.preview,
     }
 
 

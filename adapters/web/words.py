@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from adapters._language import column
+
 _TAG = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8}){0,4}")
 
 _ENGLISH: Mapping[str, str] = MappingProxyType(
@@ -75,15 +77,11 @@ _TRADITIONAL: Mapping[str, str] = MappingProxyType(
         "attachments": "`attachments` 須為列表，最多 8 個來自 POST /api/media 的編號，合計不超過 40 MB。",
     }
 )
-_REGIONS = frozenset({"hant", "tw", "hk", "mo"})  # where Chinese is written in traditional characters
 
 
 def say(language: str, key: str) -> str:
-    """The sentence for `key`: Chinese for any `zh` tag, in the characters of its region, else English."""
-    first, *rest = language.lower().split("-")
-    if first != "zh":
-        return _ENGLISH[key]
-    return (_CHINESE if _REGIONS.isdisjoint(rest) else _TRADITIONAL)[key]
+    """The sentence for `key` in the language of a BCP 47 tag."""
+    return (_ENGLISH, _CHINESE, _TRADITIONAL)[column(language)][key]
 
 
 def first_language(accept: str) -> str:

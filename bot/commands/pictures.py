@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import re
 import struct
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
-from bot.api import Media, Option, Status, Usage
+import structlog
+
+from bot.api import Media, Option, Preview, Status, Usage
 from bot.commands import Call, Command
 from bot.commands.media import AT_ONCE, attached, fetched
 from bot.commands.wishes import MOST, POSSIBLE, Fault, Wish, read
 from bot.delivery import Delivery, Handler
 from bot.easel import LARGEST, Easel
-from bot.endpoints.images import Drawn, Finished, Source
-from bot.errors import EmptyAnswer, MessageTooLong, NoImages
+from bot.endpoints.images import Drawn, Finished, Image, Partial, Source
+from bot.errors import EmptyAnswer, Indigestible, MessageTooLong, NoImages
 from bot.media.kinds import sniff
 from bot.media.workshop import Workshop
 from bot.meter import Meter
@@ -29,11 +32,18 @@ SOURCES = 4
 PROMPT_LIMIT = 32_000
 """Characters of a wish (platform.openai.com/docs/api-reference/images/create)."""
 
+PREVIEW = 256 * 1024
+"""Bytes of an unfinished picture as it is shown; a larger one is made smaller first."""
+
+_PREVIEWS = 3  # of one picture, at most
+_PATCHES, _QUALITY = 400, 70  # 640 × 640 pixels, whose JPEG is hardly ever more than `PREVIEW`
 _CAPTION = 200  # characters of the wish under its picture
 _QUESTION = re.compile(r"[?？][\s\"”'）)]*$")
 _ALPHA = (4, 6)  # colour types of a PNG with transparency (RFC 2083, 4.1.1), whose byte is the 26th
 
 What = Literal["image", "edit"]
+
+_log = structlog.get_logger(__name__)
 
 
 class Pictures:
@@ -65,10 +75,10 @@ class Pictures:
             await self._refuse(delivery, wish)
         elif not wish.prompt:
             await delivery.notice("image.how", most=MOST)
-        elif not self._done(delivery, wish, "image"):
+        elif not await self._done(delivery, wish, "image"):
             drawn = self._router.image(
                 wish.prompt, size=wish.size, quality=wish.quality, n=wish.n, background=wish.background,
-                model=wish.model,
+                model=wish.model, partials=_previews(delivery),
             )  # fmt: skip
             await self._draw(delivery, "image", wish, drawn)
 
@@ -92,7 +102,7 @@ class Pictures:
 
     async def change(self, delivery: Delivery, wish: Wish) -> None:
         """Change the picture that is meant as the wish says; without words, make a variation."""
-        if self._done(delivery, wish, "edit"):
+        if await self._done(delivery, wish, "edit"):
             return
         if len(attached(delivery, "image")) > SOURCES:
             await delivery.notice("edit.too_many", most=SOURCES)
@@ -104,7 +114,7 @@ class Pictures:
             return
         drawn = self._router.edit(
             sources, wish.prompt, mask=mask, size=wish.size, quality=wish.quality, n=wish.n,
-            background=wish.background, model=wish.model,
+            background=wish.background, model=wish.model, partials=_previews(delivery),
         )  # fmt: skip
         await self._draw(delivery, "edit", wish, drawn)
 
@@ -117,34 +127,122 @@ class Pictures:
         wanted = bool(message.text.strip()) and not _QUESTION.search(message.text.strip())
         return pictured and wanted and self._router.can("edit")
 
+    # --- for a model that calls for it ---------------------------------------------------------------------------
+
+    def can(self, what: What) -> bool:
+        """Whether somebody draws, as far as is known."""
+        return self._router.can(what)
+
+    async def draw(
+        self,
+        delivery: Delivery,
+        what: What,
+        wish: Wish,
+        *,
+        purpose: str,
+        journal: Callable[[], Awaitable[None]],
+    ) -> bool | None:
+        """Draw one picture, or change the one that is meant, and show it; the reply goes on.
+
+        `journal` is called before it is shown. False where the person stopped it, None where there is none to change.
+        Raises `NoImages`, `MessageTooLong`, and the errors of `Router.image` and of `Meter.work`.
+        """
+        self._check(wish, what)
+        if what == "image":
+            drawn = self._router.image(wish.prompt, size=wish.size, partials=_previews(delivery))
+            return await self._made(delivery, what, wish, drawn, journal=journal, purpose=purpose)
+        async with self._room:
+            sources, _ = await self._sources(delivery)
+        if not sources:
+            return None
+        drawn = self._router.edit(sources, wish.prompt, partials=_previews(delivery))
+        return await self._made(delivery, what, wish, drawn, journal=journal, purpose=purpose)
+
+    async def again(self, delivery: Delivery, what: What, wish: Wish) -> bool:
+        """Show the last picture once more. Is there one?"""
+        last = await self._easel.picture(delivery.conversation)
+        if last is None:
+            return False
+        cost = await self._meter.cost(what, 1, wish.model)
+        await self._show(delivery, wish, cost, [Image(last.data, last.mime)])
+        return True
+
     # --- drawing ---------------------------------------------------------------------------------------------
 
-    def _done(self, delivery: Delivery, wish: Wish, what: What) -> bool:
-        """Whether an earlier attempt sent it. Raises `NoImages`, `MessageTooLong`."""
+    async def _done(self, delivery: Delivery, wish: Wish, what: What) -> bool:
+        """Whether an earlier attempt drew it: then it is shown again. Raises `NoImages`, `MessageTooLong`."""
+        self._check(wish, what)
+        if delivery.hold.kept is None or not await self.again(delivery, what, wish):
+            return False
+        await self._end(delivery)
+        return True
+
+    def _check(self, wish: Wish, what: What) -> None:
         if not wish.model and not self._router.can(what):
             raise NoImages("not set up")
         if len(wish.prompt) > PROMPT_LIMIT:
             raise MessageTooLong(f"{len(wish.prompt)} characters of a wish", limit=PROMPT_LIMIT)
-        return delivery.hold.kept is not None
 
     async def _draw(self, delivery: Delivery, what: What, wish: Wish, drawn: AsyncGenerator[Drawn]) -> None:
+        if await self._made(delivery, what, wish, drawn, journal=partial(delivery.hold.keep, "drawn")):
+            await self._end(delivery)
+        else:
+            await delivery.notice("stopped")
+
+    async def _made(
+        self,
+        delivery: Delivery,
+        what: What,
+        wish: Wish,
+        drawn: AsyncGenerator[Drawn],
+        *,
+        journal: Callable[[], Awaitable[None]],
+        purpose: str = "",
+    ) -> bool:
+        """Whether it is drawn, noted and shown; not where the person stopped it."""
         await delivery.send(Status("drawing", (Option(delivery.say("offer.stop"), "/stop"),)))
         message, attempt = delivery.message, delivery.hold.attempt
         async with self._meter.work(
-            what, wish.n, message, model=wish.model, attempt=attempt, warn=delivery.send
+            what, wish.n, message, model=wish.model, attempt=attempt, purpose=purpose, warn=delivery.send
         ) as bill:
-            finished = await delivery.unless_stopped(_finished(drawn))
+            async with aclosing(drawn):
+                finished = await self._finished(delivery, drawn)
             if finished is None:
-                bill.done = wish.n  # it has been begun, and whoever draws wants to be paid
-                await delivery.notice("stopped")
-                return
+                bill.done, bill.stopped = wish.n, True  # whoever draws wants to be paid
+                return False
             bill.done, bill.usage = len(finished.images), finished.usage or Usage(0, 0)
-            cost = await self._meter.cost(what, len(finished.images), wish.model)
-            caption = "\n".join(filter(None, (shortened(wish.prompt), cost)))
-            for number, image in enumerate(finished.images):
-                await delivery.send(Media("image", image.mime, image.data, "" if number else caption))
             await self._keep(delivery, finished)
-        await delivery.hold.keep("drawn")
+            if len(finished.images) == 1:  # of several, only one is kept
+                await journal()
+            cost = await self._meter.cost(what, bill.done, wish.model, bill.usage)
+            await self._show(delivery, wish, cost, finished.images)
+        return True
+
+    async def _finished(self, delivery: Delivery, drawn: AsyncGenerator[Drawn]) -> Finished | None:
+        """What comes of a drawing, which is shown as it grows; None where the person stops it."""
+        while (part := await delivery.unless_stopped(_next(drawn))) is not None:
+            if isinstance(part, Finished):
+                return part
+            await self._preview(delivery, part)
+        return None
+
+    async def _preview(self, delivery: Delivery, part: Partial) -> None:
+        data, mime = part.image.data, part.image.mime
+        if len(data) > PREVIEW:
+            try:
+                small = await self._workshop.picture(data, patches=_PATCHES, quality=_QUALITY)
+            except Indigestible:
+                return  # the finished one will do
+            data, mime = small.data, small.mime
+        if len(data) <= PREVIEW:
+            await delivery.send(Preview(mime, data))
+
+    async def _show(self, delivery: Delivery, wish: Wish, cost: str, images: Sequence[Image]) -> None:
+        caption = "\n".join(filter(None, (shortened(wish.prompt), cost)))
+        for number, image in enumerate(images):
+            await delivery.send(Media("image", image.mime, image.data, "" if number else caption))
+
+    async def _end(self, delivery: Delivery) -> None:
         offers = (Option(delivery.say("offer.variation"), "/variation"),) if self._router.can("edit") else ()
         await delivery.end(None, *offers)
 
@@ -152,8 +250,11 @@ class Pictures:
         last = finished.images[-1]
         data, mime = last.data, last.mime
         if len(data) > LARGEST:
-            smaller = await self._workshop.picture(data)
-            data, mime = smaller.data, smaller.mime
+            try:
+                smaller = await self._workshop.picture(data)
+                data, mime = smaller.data, smaller.mime
+            except Indigestible as refused:  # it is shown all the same, and cannot be changed
+                _log.warning("picture.not_kept", bytes=len(data), reason=type(refused).__name__)
         await self._easel.put(delivery.conversation, Source(data, mime))
 
     async def _sources(self, delivery: Delivery) -> tuple[list[Source], Source | None]:
@@ -199,12 +300,16 @@ class Retouching:
             await self._following(delivery)
 
 
-async def _finished(drawn: AsyncGenerator[Drawn]) -> Finished:
-    async with aclosing(drawn) as parts:
-        async for part in parts:
-            if isinstance(part, Finished):
-                return part
-    raise EmptyAnswer("a drawing that never ended")
+def _previews(delivery: Delivery) -> int:
+    """How many unfinished pictures are welcome: none where nobody would see them, for they are not free."""
+    return _PREVIEWS if delivery.previews else 0
+
+
+async def _next(drawn: AsyncGenerator[Drawn]) -> Drawn:
+    try:
+        return await anext(drawn)
+    except StopAsyncIteration:
+        raise EmptyAnswer("a drawing that never ended") from None
 
 
 def _masks(data: bytes, size: tuple[int, int]) -> bool:

@@ -79,6 +79,11 @@ def read(text: str) -> Wish | Fault:
     return Wish(prompt, n=count, **chosen)
 
 
+def shape(value: object) -> str:
+    """The size of a picture of this shape (`landscape`), as it is sent; empty for what is no shape."""
+    return _SHAPES.get(value.lower(), "") if isinstance(value, str) else ""
+
+
 def _accepted(name: str, value: str) -> str | None:
     """The value as it is sent; None where it cannot be."""
     plain = unicodedata.normalize("NFKC", value).lower()

@@ -303,4 +303,6 @@ def _recording(document: Mapping[str, Any], host: str) -> bytes:
     message = choice.get("message") or choice.get("delta")
     audio = message.get("audio") if isinstance(message, dict) else None
     data = audio.get("data") if isinstance(audio, dict) else None
+    if isinstance(data, bytes):
+        return data
     return decoded(data, host) if isinstance(data, str) and data else b""

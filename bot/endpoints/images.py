@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import re
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import structlog
 
 from bot.api import Usage
 from bot.endpoints.client import Client, Form, Upload
-from bot.endpoints.failures import ParameterRefused
+from bot.endpoints.failures import EndpointMissing, ParameterRefused
 from bot.endpoints.learned import Learned
 from bot.endpoints.replies import documents
 from bot.endpoints.report import redaction
@@ -36,11 +37,13 @@ VARIATION = (
 
 _SECONDS = 300.0  # to the first byte: a large picture of high quality takes minutes
 _FETCH_SECONDS = 60.0
-_SLICE = 4 * 1024 * 1024  # characters of base64, a multiple of four
 _LARGEST = 30 * 1024 * 1024  # bytes of one picture
-_DROPPABLE = ("size", "quality", "background", "n", "response_format", "stream", "partial_images")
-_TOGETHER = {"stream": ("partial_images",), "partial_images": ("stream",)}
+_DROPPABLE = ("size", "quality", "background", "n", "response_format")
+_PLAIN_LIFE = 3600.0  # seconds for which a model without unfinished pictures is not asked for them again
+_REMEMBERED = 256  # models of one server
+_SHOWN = 3  # unfinished pictures at most (platform.openai.com/docs/api-reference/images/create)
 _OPENAI = re.compile(r"(?:^|\.)(?:api\.openai\.com|openai\.azure\.com)$")
+_KNOWN = re.compile(r"gpt-image|^parley-demo-image$")
 _REFUSED = re.compile(r"content_?filter|safety|blocked|moderat|prohibited", re.IGNORECASE)
 
 _log = structlog.get_logger(__name__)
@@ -95,6 +98,14 @@ class Finished:
 Drawn = Partial | Finished
 
 
+def unfinished(model: str, wanted: int | None) -> int:
+    """How many unfinished pictures to ask a model for: what the operator wants, else two of those known to do it.
+
+    They are not free: each costs 100 tokens of output (platform.openai.com/docs/guides/image-generation, Streaming).
+    """
+    return wanted if wanted is not None else 2 if _KNOWN.search(model) else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What is to be drawn, or how the sources are to be changed. What is empty or `auto` is left to the server.
@@ -112,15 +123,23 @@ class Wish:
 
 
 class ImageEndpoint:
-    """Pictures at one server. `fetch` gets those that the server answers with by address."""
+    """Pictures at one server. `fetch` gets those that it answers with by address; `clock` counts seconds."""
 
-    def __init__(self, client: Client, server: Server, fetch: Fetch | None = None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        server: Server,
+        fetch: Fetch | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._client = client
         self._server = server
         self._fetch = fetch
         self._third_party = not _OPENAI.search(server.host)
         self._hide = redaction(server.key.get_secret_value() if server.key else "")
         self._learned = Learned()
+        self._clock = clock
+        self._plain: OrderedDict[str, float] = OrderedDict()
 
     async def generate(self, wish: Wish, model: str) -> AsyncGenerator[Drawn]:
         """Draw: unfinished pictures as they come, `Finished` last; closing the generator closes the connection.
@@ -149,22 +168,40 @@ class ImageEndpoint:
     async def _persist(
         self, path: str, wish: Wish, model: str, files: tuple[Upload, ...]
     ) -> AsyncGenerator[Drawn]:
+        refused: ParleyError | None = None
         while True:
-            fields = self._fields(wish, model)
+            fields = self._fields(wish if refused is None else replace(wish, partials=0), model)
             try:
                 async with aclosing(self._drawn(path, fields, model, files)) as drawn:
                     async for part in drawn:
+                        if refused is not None:
+                            self._note_plain(model)
                         yield part
                 return
-            except ParameterRefused as refused:
-                dropped = self._learned.learn(model, refused.report, fields, _DROPPABLE)
-                if not dropped:
+            except (ParameterRefused, EndpointMissing) as error:
+                if dropped := self._dropped(error, fields, model):
+                    _log.warning("request adapted", host=self._server.host, model=model, without=dropped)
+                elif "stream" in fields:
+                    refused = error
+                else:
                     raise
-                _log.warning("request adapted", host=self._server.host, model=model, without=dropped)
+
+    def _dropped(self, error: ParleyError, fields: Mapping[str, Any], model: str) -> str:
+        if not isinstance(error, ParameterRefused):
+            return ""
+        return self._learned.learn(model, error.report, fields, _DROPPABLE)
+
+    def _note_plain(self, model: str) -> None:
+        _log.info("no unfinished pictures", host=self._server.host, model=model)
+        self._plain[model] = self._clock() + _PLAIN_LIFE
+        self._plain.move_to_end(model)
+        if len(self._plain) > _REMEMBERED:
+            self._plain.popitem(last=False)
 
     def _fields(self, wish: Wish, model: str) -> dict[str, Any]:
         """What is sent: as little as possible, because unknown servers refuse what they do not know."""
-        partials = min(wish.partials, 3) if wish.n == 1 else 0
+        shows = wish.n == 1 and self._clock() >= self._plain.get(model, float("-inf"))
+        partials = min(wish.partials, _SHOWN) if shows else 0
         fields = {
             "model": model,
             "prompt": wish.prompt,
@@ -176,11 +213,7 @@ class ImageEndpoint:
             "stream": True if partials else None,
             "partial_images": partials or None,
         }
-        kept = self._learned.kept(model, fields)
-        for name, others in _TOGETHER.items():
-            if name not in kept:
-                kept = {field: value for field, value in kept.items() if field not in others}
-        return kept
+        return self._learned.kept(model, fields)
 
     async def _drawn(
         self, path: str, fields: dict[str, Any], model: str, files: tuple[Upload, ...]
@@ -197,6 +230,8 @@ class ImageEndpoint:
                         yield Partial(await self._image(document), shown)
                         shown += 1
                     else:
+                        if "stream" in fields and not document.get("type"):
+                            self._note_plain(model)  # it paid no heed
                         images += [await self._image(entry) for entry in _entries(document)]
         except ParleyError as error:
             if shown and not images:
@@ -212,10 +247,12 @@ class ImageEndpoint:
     async def _image(self, entry: Mapping[str, Any]) -> Image:
         inline, url = entry.get("b64_json"), entry.get("url")
         where = self._server.host
-        if isinstance(inline, str) and inline:
-            data = await _large(inline, where)
+        if isinstance(given := inline or url, bytes):
+            data = given  # it was large, see `bulk`
+        elif isinstance(inline, str) and inline:
+            data = decoded(inline, where)
         elif isinstance(url, str) and url.startswith("data:"):
-            data = await _large(url, where)
+            data = decoded(url, where)
         elif isinstance(url, str) and url and self._fetch is not None:
             here = self._server.base_url
             data = await self._fetch(url, limit=_LARGEST, seconds=_FETCH_SECONDS, base=here, own=[here])
@@ -252,18 +289,6 @@ def decoded(text: str, where: str) -> bytes:
         return base64.b64decode(text)
     except (binascii.Error, ValueError):
         raise ServerFailed(f"{where}: what should be base64 is none") from None
-
-
-async def _large(text: str, where: str) -> bytes:
-    """As `decoded`, with pauses for everybody else: a picture is megabytes."""
-    text = text[text.index(",") + 1 :] if text.startswith("data:") and "," in text[:200] else text
-    if "\n" in text:
-        text = "".join(text.split())
-    pieces = []
-    for start in range(0, len(text), _SLICE):
-        await asyncio.sleep(0)
-        pieces.append(decoded(text[start : start + _SLICE], where))
-    return b"".join(pieces)
 
 
 def _chosen(value: str) -> str | None:

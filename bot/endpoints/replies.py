@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
+from bot.endpoints.bulk import Sieve
 from bot.endpoints.client import Response
 from bot.endpoints.failures import failure
 from bot.endpoints.report import in_stream
@@ -24,28 +25,47 @@ async def documents(
 ) -> AsyncGenerator[dict[str, Any]]:
     """The JSON objects of a reply, one or a stream of them; an event's name is in `type` where it says none itself.
 
-    `hide` is applied to error texts. Raises the error that an object stands for, and `ServerFailed`, `WrongAddress`.
+    Long base64 in them is bytes already. `hide` is applied to error texts. Raises the error that an object stands
+    for, and `ServerFailed`, `WrongAddress`.
     """
     host = reply.server.host
     head = await _head(reply)
     start = head.lstrip(_BLANK)
     if reply.html or start.startswith(b"<"):
         raise WrongAddress(f"{host}: answers with a web page; is the base URL right?")
+    sieve = Sieve(LIMIT)
     if start.startswith((b"{", b"[")):
-        body = await reply.rest(head, LIMIT)
-        yield _checked(_parsed(body, host), host, model, hide)
+        body = bytearray()
+        async for left in _left(reply, head, sieve):
+            body += left
+        yield _checked(_parsed(bytes(body), host, sieve), host, model, hide)
         return
     decoder = Decoder(LIMIT)
-    while head:
-        for event in _fed(decoder, head, host):
+    async for left in _left(reply, head, sieve):
+        for event in _fed(decoder, left, host):
             if event.data.startswith("[DONE]"):
                 return
-            yield _checked(_named(event, host), host, model, hide)
+            yield _checked(_named(event, host, sieve), host, model, hide)
             await asyncio.sleep(0)  # an event may be megabytes
-        head = await reply.piece()
     for event in decoder.close():
         if not event.data.startswith("[DONE]"):
-            yield _checked(_named(event, host), host, model, hide)
+            yield _checked(_named(event, host, sieve), host, model, hide)
+
+
+async def _left(reply: Response, piece: bytes, sieve: Sieve) -> AsyncGenerator[bytes]:
+    """What the sieve leaves of a body that begins with `piece`."""
+    host, size = reply.server.host, 0
+    while piece:
+        try:
+            left = sieve.feed(piece)
+        except ValueError as error:
+            raise ServerFailed(f"{host}: {error}") from None
+        size += len(left)
+        if size > LIMIT:
+            raise ServerFailed(f"{host}: a reply of more than {LIMIT} bytes")
+        yield left
+        piece = await reply.piece()
+    yield sieve.close()
 
 
 async def text(reply: Response, model: str, hide: Callable[[str], str]) -> str | dict[str, Any]:
@@ -80,10 +100,10 @@ def _fed(decoder: Decoder, chunk: bytes, host: str) -> list[Event]:
         raise ServerFailed(f"{host}: {error}") from None
 
 
-def _named(event: Event, host: str) -> Any:
+def _named(event: Event, host: str, sieve: Sieve) -> Any:
     if event.name == "error" and not event.data.lstrip().startswith("{"):
         return {"error": {"message": event.data}}
-    document = _parsed(event.data, host)
+    document = _parsed(event.data, host, sieve)
     if not isinstance(document, dict):
         return document
     if event.name == "error" and not document.get("error"):
@@ -91,10 +111,10 @@ def _named(event: Event, host: str) -> Any:
     return {"type": event.name, **document} if event.name else document
 
 
-def _parsed(given: str | bytes, host: str) -> Any:
+def _parsed(given: str | bytes, host: str, sieve: Sieve | None = None) -> Any:
     text = given.decode("utf-8-sig", "replace") if isinstance(given, bytes) else given
     try:
-        return json.loads(text)
+        return json.loads(text) if sieve is None else sieve.loads(text)
     except (ValueError, RecursionError):
         raise ServerFailed(f"{host}: an answer that is no JSON") from None
 

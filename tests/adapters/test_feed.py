@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters._feed import LIMIT, FeedReply, Fold, asked, entries, fold, log_of, parse
+from adapters._feed import LIMIT, PREVIEW_LIMIT, FeedReply, Fold, asked, entries, fold, log_of, parse
 from adapters._shelf import LIMIT as LARGEST
 from adapters._shelf import Shelf
 from bot.api import (
@@ -24,6 +24,7 @@ from bot.api import (
     Option,
     Person,
     Place,
+    Preview,
     Reply,
     Status,
     Text,
@@ -226,6 +227,38 @@ async def test_an_answer_counts_as_delivered_even_where_its_pieces_cannot_be_rem
     (item,) = fold(store.shown(LOG))
     assert item.ended
     assert item.parts == ({"type": "text", "text": "answer"},)
+
+
+async def test_one_unfinished_picture_stands_in_the_log_until_something_takes_its_place():
+    store, journal = MemoryStore(), MemoryJournal()
+    reply = FeedReply(store, LOG, message(), journal, previews=True)
+    await reply.send(Status("drawing"))
+    for data in (b"rough", b"finer", bytes(PREVIEW_LIMIT + 1)):
+        await reply.send(Preview("image/png", data))
+    (item,) = fold(store.shown(LOG))
+    assert item.preview == {"mime": "image/png", "data": "ZmluZXI="}
+    assert item.status == "drawing"
+    assert kinds(store) == ["begin", "status", "preview"]
+    await reply.send(Media("image", "image/png", b"done"))
+    assert fold(store.shown(LOG))[0].preview is None
+    await reply.send(End())
+    assert kinds(store) == ["end"]
+
+
+async def test_an_unfinished_picture_goes_with_the_attempt_that_drew_it():
+    store, journal = MemoryStore(), MemoryJournal()
+    await FeedReply(store, LOG, message(), journal, previews=True).send(Preview("image/png", b"rough"))
+    heir = FeedReply(store, LOG, message(), MemoryJournal(2, journal.posts), previews=True)
+    await heir.send(Status("drawing"))
+    assert fold(store.shown(LOG))[0].preview is None
+    await heir.send(End())
+    assert kinds(store) == ["end"]
+
+
+async def test_a_front_end_that_shows_none_is_given_no_unfinished_picture():
+    store = MemoryStore()
+    await FeedReply(store, LOG, message(), MemoryJournal()).send(Preview("image/png", b"rough"))
+    assert kinds(store) == ["begin"]
 
 
 async def test_a_second_attempt_leaves_exactly_one_answer_and_nothing_of_the_first():

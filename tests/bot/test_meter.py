@@ -9,14 +9,17 @@ from redis.asyncio import Redis
 
 from bot.api import Incoming, Notice, Usage
 from bot.endpoints.chat import (
+    AsideDelta,
     ChatRequest,
     Delta,
     Finish,
+    Function,
     ImagePart,
     Message,
     ReasoningDelta,
     TextDelta,
     TextPart,
+    ToolCall,
 )
 from bot.endpoints.settings import Candidate, Server
 from bot.errors import Interrupted, KeyRejected, StoreAway
@@ -148,6 +151,28 @@ async def test_where_little_is_left_the_answer_is_as_long_as_that_buys_and_then_
     with pytest.raises(BudgetSpent):
         await home.ask("word")
     assert len(home.model.requests) == 2
+
+
+async def test_for_several_answers_as_much_is_set_aside_as_all_of_them_may_cost(house):
+    home = house(finish(0, 30), BUDGET_PERSON_DAY="0.01")
+    await home.ask("word", n=3)
+    assert home.model.requests[0].max_tokens == (10_000 - 9) // 10 // 3
+    home.model.deltas = (TextDelta("one two"), AsideDelta(1, " three"), AsideDelta(2, " four"), Interrupted())
+    with pytest.raises(Interrupted):
+        await home.ask("word", n=3)
+    assert (await home.tally()).completion == 30 + 4
+    poor = house(finish(0, 30), BUDGET_PERSON_DAY="0.0045")
+    with pytest.raises(BudgetSpent):
+        await poor.ask("word", n=3)
+    await poor.ask("word", n=1)
+
+
+async def test_the_tools_that_are_offered_and_the_calls_of_them_are_counted(house):
+    call = ToolCall("a", "image", "three words long")
+    home = house(Finish("stop", None, "dear", (call,)))
+    await home.ask("one two three", tools=(Function("image", "Draws a picture.", {}),))
+    tally = await home.tally()
+    assert (tally.prompt, tally.completion) == (3 + 8 + 5 + 1, 3)
 
 
 async def test_where_the_server_does_not_count_we_do(house):

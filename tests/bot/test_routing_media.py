@@ -119,8 +119,8 @@ def said(deltas: list[Delta]) -> str:
 
 
 async def test_everything_is_served_by_the_one_server_that_is_set(world: World) -> None:
-    router = world.router()
-    drawn = await all_of(router.image("a cat", partials=1))
+    router = world.router(IMAGE_PREVIEWS="1")
+    drawn = await all_of(router.image("a cat", partials=3))
     changed = await all_of(router.edit([Source(png())], "brighter"))
     heard = await router.transcribe(wav(), "audio/wav")
     sound = b"".join(await all_of(router.speak("hello")))

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from adapters._language import column
 from bot.api import Choices, End, Incoming, Option, Reply, Text
+from bot.i18n import LANGUAGES
 from tests.browser.conftest import House, Visit, Window, serving
 from tests.browser.test_chat_page import MARKDOWN, answer, ask
 
@@ -217,6 +219,15 @@ async def test_a_chinese_page_is_chinese_throughout(house: House, visit: Visit):
     await expect(page.locator(".day")).to_have_text("今天")
     shown = await page.locator("body").inner_text()
     assert re.findall(r"[A-Za-z]{3,}", re.sub(r"You said|Parley|Enter|Shift", "", shown)) == []
+
+
+async def test_the_page_speaks_the_language_that_the_bot_speaks(house: House, visit: Visit):
+    page = await (await visit()).open()
+    primaries, scripts, regions = ("en", "zh", "ZH", "cmn", "yue"), ("", "-Hans", "-hant"), ("", "-CN", "-HK")
+    tags = [f"{primary}{script}{region}" for primary in primaries for script in scripts for region in regions]
+    choose = "import('/static/words.js').then(({chooseLanguage}) => TAGS.map((tag) => chooseLanguage([tag])))"
+    chosen = await page.evaluate(choose.replace("TAGS", str(tags)))
+    assert chosen == [LANGUAGES[column(tag)] for tag in tags]
 
 
 async def test_every_word_is_there_in_every_language(house: House, visit: Visit):

@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from adapters._shelf import LIMIT
-from bot.api import End, Incoming, Media, Reply, Text
+from bot.api import End, Incoming, Media, Preview, Reply, Status, Text
 from tests.browser.conftest import House, Visit
 
 pytestmark = [
@@ -194,6 +194,38 @@ async def test_an_answer_with_a_picture_a_sound_and_a_file_is_seen_heard_and_sav
     async with page.expect_popup() as popup:
         await sky.click()
     await expect((await popup.value).locator("img")).to_be_visible()
+
+
+async def test_a_picture_is_seen_as_it_is_drawn_in_one_place_and_after_a_reload(house: House, visit: Visit):
+    page = await (await visit()).open()
+    turns = asyncio.Queue[Preview | Media]()
+
+    async def draw(incoming: Incoming, reply: Reply) -> None:
+        await reply.send(Status("drawing"))
+        while True:
+            part = await turns.get()
+            await reply.send(part)
+            if isinstance(part, Media):
+                await reply.send(End())
+                return
+
+    house.core.script = draw
+    await page.get_by_role("textbox", name="Message").fill("Draw")
+    await page.keyboard.press("Enter")
+    answer = page.get_by_role("group", name="Answer")
+    rough = answer.get_by_role("img", name="Picture that is not finished")
+    for width in (40, 80):
+        turns.put_nowait(Preview("image/png", picture(width, width // 2)))
+        await expect(rough).to_have_js_property("naturalWidth", width)
+    await expect(answer.get_by_text("Drawing…")).to_be_visible()
+    await page.reload()
+    await expect(rough).to_have_js_property("naturalWidth", 80)
+    turns.put_nowait(Media("image", "image/png", picture(), "A sky"))
+    sky = answer.get_by_role("img", name="A sky")
+    await expect(sky).to_be_visible()
+    assert await shows(sky)
+    await expect(rough).to_be_hidden()
+    await expect(answer.get_by_role("img")).to_have_count(1)
 
 
 async def test_what_is_not_kept_any_more_is_named(house: House, visit: Visit):

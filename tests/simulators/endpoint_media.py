@@ -272,7 +272,12 @@ def wav(seconds: float = 0.1, rate: int = 8000) -> bytes:
     return out.getvalue()
 
 
-USAGE = {
+ROUGH = ("grey", "silver", "white")
+"""The colours of the unfinished pictures of a stream; the finished one is teal."""
+
+PARTIAL_TOKENS = 100  # of output, for each of them
+
+USAGE: dict[str, Any] = {
     "input_tokens": 12,
     "input_tokens_details": {"text_tokens": 12, "image_tokens": 0},
     "output_tokens": 272,
@@ -290,11 +295,14 @@ def painted(body: Mapping[str, Any], base_url: str) -> dict[str, Any]:
     return document
 
 
+def _b64(colour: str = "teal") -> str:
+    return base64.b64encode(png(colour=colour)).decode()
+
+
 def painting(path: str, body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The events of a streamed picture."""
     verb = "image_generation" if path == "images/generations" else "image_edit"
     common = {
-        "b64_json": base64.b64encode(png()).decode(),
         "background": "opaque",
         "created_at": 1_790_000_000,
         "output_format": "png",
@@ -302,10 +310,12 @@ def painting(path: str, body: Mapping[str, Any]) -> list[dict[str, Any]]:
         "size": "1024x1024",
     }
     partials = [
-        {"type": f"{verb}.partial_image", "partial_image_index": n, **common}
-        for n in range(body.get("partial_images") or 0)
+        {"type": f"{verb}.partial_image", "partial_image_index": n, "b64_json": _b64(colour), **common}
+        for n, colour in enumerate(ROUGH[: body.get("partial_images") or 0])
     ]
-    done = {"type": f"{verb}.completed", "usage": USAGE, **common}
+    more = PARTIAL_TOKENS * len(partials)
+    usage = USAGE | {name: USAGE[name] + more for name in ("output_tokens", "total_tokens")}
+    done = {"type": f"{verb}.completed", "usage": usage, "b64_json": _b64(), **common}
     of_edits = verb == "image_edit"
     for document in partials:
         (ImageEditPartialImageEvent if of_edits else ImageGenPartialImageEvent).model_validate(document)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
 
@@ -118,6 +118,7 @@ def _ranges(body: Mapping[str, Any]) -> Refusal | None:
         "messages": (not body["messages"], "[] is too short"),
         "stop": (isinstance(body.get("stop"), list) and not 1 <= len(body["stop"]) <= 4, "1 to 4 sequences"),
         "max_tokens": ((body.get("max_tokens") or 1) < 1, "at least 1"),
+        "n": (not 1 <= (body.get("n") or 1) <= 128, "1 to 128"),
         "max_completion_tokens": (
             "max_tokens" in body and "max_completion_tokens" in body,
             "not together with 'max_tokens'",
@@ -127,7 +128,26 @@ def _ranges(body: Mapping[str, Any]) -> Refusal | None:
     for name, (faulty, why) in faults.items():
         if faulty:
             return Refusal(400, f"Invalid '{name}': {why}.", name, "invalid_value")
-    return next(filter(None, (_message(n, m) for n, m in enumerate(body["messages"]))), None)
+    faulty = next(filter(None, (_message(n, m) for n, m in enumerate(body["messages"]))), None)
+    return faulty or _calls_answered(body["messages"])
+
+
+def _calls_answered(messages: Sequence[Mapping[str, Any]]) -> Refusal | None:
+    """Each call has its answer right behind it, and each answer its call."""
+    waiting: set[str] = set()
+    for number, message in enumerate([*messages, {"role": "end"}]):
+        if message["role"] == "tool":
+            if message["tool_call_id"] not in waiting:
+                text = (
+                    "messages with role 'tool' must be a response to a preceeding message with 'tool_calls'."
+                )
+                return Refusal(400, f"Invalid parameter: {text}", f"messages.[{number}].role")
+            waiting.remove(message["tool_call_id"])
+        elif waiting:
+            text = "An assistant message with 'tool_calls' must be followed by tool messages responding to each one."
+            return Refusal(400, text, f"messages.[{number}].role")
+        waiting |= {call["id"] for call in message.get("tool_calls") or ()}
+    return None
 
 
 def _message(number: int, message: Mapping[str, Any]) -> Refusal | None:

@@ -184,6 +184,30 @@ async def test_media_has_a_caption_and_no_text(server: TelegramSimulator, chat: 
     assert chat.said == ["b"]
 
 
+async def test_media_are_put_in_the_place_of_others_with_their_caption(
+    server: TelegramSimulator, chat: Chat, ann: Person
+) -> None:
+    sent = await ann.sends_document(chat, b"abc")
+    assert sent.media is not None
+    media = {"type": "document", "media": sent.media.file.id, "caption": "b"}
+    first = await _ask(server, "sendDocument", chat_id=1, document=sent.media.file.id, caption="a")
+    id = first["result"]["message_id"]
+    changed = await _ask(server, "editMessageMedia", chat_id=1, message_id=id, media=media)
+    again = await _ask(server, "editMessageMedia", chat_id=1, message_id=id, media=media)
+    strange = await _ask(server, "editMessageMedia", chat_id=1, message_id=id, media=media | {"title": "c"})
+    theirs = await _ask(server, "editMessageMedia", chat_id=1, message_id=sent.id, media=media)
+    missing = await _ask(server, "editMessageMedia", chat_id=1, message_id=77, media=media)
+    lost = {"type": "document", "media": "attach://nothing"}
+    absent = await _ask(server, "editMessageMedia", chat_id=1, message_id=id, media=lost)
+
+    assert changed["result"]["caption"] == "b"
+    assert "message is not modified" in again["description"]
+    assert "unknown field media.title" in strange["description"]
+    assert theirs["description"] == "Bad Request: message can't be edited"
+    assert missing["description"] == "Bad Request: message to edit not found"
+    assert absent["description"] == "Bad Request: file not found in the request"
+
+
 async def test_a_large_file_cannot_be_fetched(server: TelegramSimulator, chat: Chat, ann: Person) -> None:
     sent = await ann.sends_document(chat, b"abc", size=20 * 1024 * 1024 + 1)
     assert sent.media is not None

@@ -12,8 +12,8 @@ import pytest
 
 from tests.bot.media.recordings import heard, recorded, spoken
 from tests.process import Bot, bot
-from tests.simulators.endpoint import Answer, Call, EndpointSimulator, Reply, fail, hang, make
-from tests.simulators.endpoint_media import png
+from tests.simulators.endpoint import Answer, Call, EndpointSimulator, Reply, event, fail, hang, make, raw
+from tests.simulators.endpoint_media import ROUGH, painting, png
 from tests.simulators.slack import SlackSimulator, slack_simulator
 from tests.simulators.telegram import Shown, TelegramSimulator, telegram_simulator
 from tests.whole import test_slack, test_telegram
@@ -97,6 +97,28 @@ async def test_a_picture_is_drawn_then_changed_by_a_reply_and_then_varied(
     assert paths(endpoint) == ["images/generations", "images/edits", "chat/completions", "images/edits"]
     assert endpoint.requests[0].body["size"] == "1024x1536"
     assert endpoint.requests[1].body["prompt"] == "make it brighter"
+    assert telegram.refused() == []
+
+
+async def test_a_picture_is_seen_as_it_is_drawn_and_the_finished_one_takes_its_place(
+    tmp_path: Path, endpoint: EndpointSimulator, telegram: TelegramSimulator
+):
+    events = painting("images/generations", {"partial_images": 1})
+    finishing = asyncio.Event()
+    endpoint.script(raw(event(events[0]), finishing, event(events[1])))
+    environment = test_telegram.settings(endpoint, telegram, **ENDPOINTS, IMAGE_PREVIEWS="1")
+    async with bot(tmp_path, **environment):
+        ann = telegram.person(1, "Ann")
+        chat = telegram.private(ann)
+        await ann.says(chat, "/image a red fox")
+        rough = await chat.shows(picture)
+        assert rough.media is not None
+        assert rough.media.content == png(colour=ROUGH[0])
+        assert rough.buttons == ["Stop"]
+        finishing.set()
+        await chat.until(lambda: rough.buttons == ["Another one like it"])
+    assert chat.from_bot == [rough]
+    assert (rough.text, rough.media.content) == ("a red fox", png())
     assert telegram.refused() == []
 
 

@@ -122,6 +122,8 @@ function tell(exchange, name, data) {
   if (name === "text") return exchange.grow(data);
   if (name === "status") {
     exchange.do(data.doing);
+  } else if (name === "preview") {
+    exchange.glimpse(data);
   } else if (name === "end") {
     exchange.end(data);
     announce(`${say("answer")}: ${exchange.parts.spoken.slice(0, SPOKEN)}`);

@@ -1,8 +1,11 @@
 // One question and its answer on the page.
 
 import { button, copyButton, make } from "./elements.js";
-import { attachments } from "./media.js";
+import { attachments, Glimpse } from "./media.js";
 import { Parts } from "./parts.js";
+
+/** What may be done meanwhile, each with a word of the page's. */
+const DOINGS = ["queued", "thinking", "typing", "drawing", "listening", "speaking"];
 
 /**
  * One question and its answer. `item` is as `GET /api/history` gives it; `tools` are {say, clock, onChoose,
@@ -14,6 +17,7 @@ export class Exchange {
   #offers;
   #delivery;
   #nothing;
+  #glimpse;
 
   constructor(item, tools) {
     this.tools = tools;
@@ -50,6 +54,7 @@ export class Exchange {
     this.answer.setAttribute("role", "group");
     this.answer.setAttribute("aria-label", say("answer"));
     this.parts = new Parts(this.tools);
+    this.#glimpse = new Glimpse(say);
     this.#doing = make("p", "doing");
     this.#doing.append(make("span", "dots"), make("span", "doing-word"));
     this.#doing.firstChild.append(make("i"), make("i"), make("i"));
@@ -60,7 +65,7 @@ export class Exchange {
     this.#foot.append(copyButton("small", say("copyAnswer"), say, () => this.parts.text), time);
     this.#offers = make("div", "offers options");
     this.#nothing = make("p", "notice", say("nothingSaid"));
-    this.answer.append(this.parts.element, this.#nothing, this.#doing, this.#foot, this.#offers);
+    this.answer.append(this.parts.element, this.#glimpse.element, this.#nothing, this.#doing, this.#foot, this.#offers);
     this.element.append(question, this.answer);
   }
 
@@ -71,6 +76,7 @@ export class Exchange {
     this.offers = item.offers ?? [];
     this.status = item.status ?? null;
     this.joined = item.joined ?? false;
+    this.#glimpse.show(item.preview ?? null);
     this.refresh();
   }
 
@@ -81,6 +87,13 @@ export class Exchange {
     this.joined = false;
     this.offers = [];
     this.status = null;
+    this.#glimpse.show(null);
+    this.refresh();
+  }
+
+  /** A picture as far as it is drawn. */
+  glimpse(picture) {
+    this.#glimpse.show(picture);
     this.refresh();
   }
 
@@ -88,6 +101,7 @@ export class Exchange {
   grow({ delta, blocks }) {
     const whole = this.parts.grow(delta, blocks);
     this.status = null;
+    this.#glimpse.show(null);
     this.refresh();
     return whole;
   }
@@ -95,7 +109,9 @@ export class Exchange {
   /** A notice, choices or media. */
   add(type, part) {
     this.parts.add({ ...part, type });
+    this.#glimpse.hold(this.parts.element.lastElementChild);
     this.status = null;
+    this.#glimpse.show(null);
     this.refresh();
   }
 
@@ -146,7 +162,7 @@ export class Exchange {
     this.answer.setAttribute("aria-busy", String(running));
     this.#doing.hidden = !running || writing;
     const doing = this.queued && this.parts.empty ? "queued" : (this.status ?? "thinking");
-    const word = say(["queued", "thinking", "typing", "drawing", "listening"].includes(doing) ? doing : "thinking");
+    const word = say(DOINGS.includes(doing) ? doing : "thinking");
     if (this.#doing.lastChild.textContent !== word) this.#doing.lastChild.textContent = word;
     this.#nothing.hidden = running || this.joined || !this.parts.empty;
     this.#foot.hidden = running || this.parts.text === "";

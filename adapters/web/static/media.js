@@ -95,6 +95,52 @@ export function media(part, say) {
   return node;
 }
 
+/** The one place of a picture that is not finished: each takes the place of the one before it. */
+export class Glimpse {
+  #shown = "";
+  #data = "";
+
+  constructor(say) {
+    this.element = make("figure", "media image glimpse");
+    this.element.hidden = true;
+    this.image = make("img");
+    this.image.alt = say("unfinished");
+    this.image.addEventListener("load", () => {
+      // As large as the finished one will be, although it has fewer pixels.
+      this.image.style.setProperty("--ratio", this.image.naturalWidth / this.image.naturalHeight);
+    });
+    this.element.append(this.image);
+  }
+
+  /** Give the finished picture in `figure` this place until its own bytes are there. */
+  hold(figure) {
+    const image = figure.querySelector("img");
+    if (this.element.hidden || !image || image.complete) return;
+    [image.width, image.height] = [this.image.clientWidth, this.image.clientHeight];
+    for (const end of ["load", "error"]) {
+      image.addEventListener(end, () => ["width", "height"].forEach((name) => image.removeAttribute(name)));
+    }
+  }
+
+  /** Show a picture, {mime, data} with its bytes as base64; nothing for null. */
+  show(picture) {
+    const data = picture?.data ?? "";
+    if (data === this.#data) return;
+    this.#data = data;
+    this.element.hidden = !picture;
+    const before = this.#shown;
+    this.#shown = picture ? URL.createObjectURL(blob(picture)) : "";
+    if (picture) this.image.src = this.#shown;
+    else this.image.removeAttribute("src");
+    if (before) URL.revokeObjectURL(before);
+  }
+}
+
+function blob({ mime, data }) {
+  const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
+  return new Blob([bytes], { type: /^image\/(png|jpeg|webp|gif)$/.test(mime) ? mime : "application/octet-stream" });
+}
+
 /** What came with a question. */
 export function attachments(list, say) {
   const node = make("ul", "attached");

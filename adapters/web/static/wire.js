@@ -4,7 +4,7 @@ const TIMEOUT = 20_000; // milliseconds
 const FIRST_PAUSE = 400;
 const LONGEST_PAUSE = 10_000;
 
-export const EVENTS = ["asked", "begin", "text", "notice", "choices", "media", "status", "end", "away", "back"];
+export const EVENTS = ["asked", "begin", "text", "notice", "choices", "media", "preview", "status", "end", "away", "back"];
 
 /** A request that was not granted. `status` is HTTP's, 0 where no answer came; `reason` is fit for the reader. */
 export class Refusal extends Error {

@@ -56,6 +56,7 @@ export const WORDS = {
     send: "Send",
     sending: "Sending…",
     skip: "Skip to the message box",
+    speaking: "Speaking…",
     stop: "Stop",
     stopFailed: "Could not stop. {reason}",
     theme: "Dark theme",
@@ -65,6 +66,7 @@ export const WORDS = {
     tooLong: "The message is too long.",
     tooMany: "At most {count} files go with one message.",
     typing: "Writing…",
+    unfinished: "Picture that is not finished",
     unreachable: "The server cannot be reached.",
     uploadFailed: "{name} could not be uploaded. {reason}",
     uploaded: "{name} is attached.",
@@ -130,6 +132,7 @@ export const WORDS = {
     send: "发送",
     sending: "正在发送…",
     skip: "跳到输入框",
+    speaking: "正在朗读…",
     stop: "停止",
     stopFailed: "无法停止。{reason}",
     theme: "深色主题",
@@ -139,6 +142,7 @@ export const WORDS = {
     tooLong: "消息太长。",
     tooMany: "每条消息最多 {count} 个文件。",
     typing: "正在书写…",
+    unfinished: "尚未完成的图片",
     unreachable: "无法连接服务器。",
     uploadFailed: "{name} 上传失败。{reason}",
     uploaded: "已添加 {name}。",
@@ -204,6 +208,7 @@ export const WORDS = {
     send: "傳送",
     sending: "正在傳送…",
     skip: "跳到輸入框",
+    speaking: "正在朗讀…",
     stop: "停止",
     stopFailed: "無法停止。{reason}",
     theme: "深色主題",
@@ -213,6 +218,7 @@ export const WORDS = {
     tooLong: "訊息太長。",
     tooMany: "每則訊息最多 {count} 個檔案。",
     typing: "正在書寫…",
+    unfinished: "尚未完成的圖片",
     unreachable: "無法連線到伺服器。",
     uploadFailed: "{name} 上傳失敗。{reason}",
     uploaded: "已加入 {name}。",
@@ -230,7 +236,7 @@ export function chooseLanguage(tags) {
   for (const tag of tags) {
     const parts = tag.toLowerCase().split("-");
     if (parts[0] === "en") return "en";
-    if (parts[0] === "zh" || parts[0] === "yue") {
+    if (["zh", "cmn", "yue"].includes(parts[0])) {
       if (parts.includes("hans")) return "zh-Hans";
       const traditional = ["hant", "tw", "hk", "mo"].some((part) => parts.includes(part));
       return traditional || parts[0] === "yue" ? "zh-Hant" : "zh-Hans";

@@ -325,6 +325,24 @@ async def test_typing_shows_until_the_first_words(stage: Stage) -> None:
     assert len(chat.actions) == 4
 
 
+async def test_while_an_answer_is_spoken_its_text_stands_and_a_recording_is_shown(stage: Stage) -> None:
+    chat = stage.private()
+    reply = stage.reply(chat)
+    await reply.send(Status("thinking", (STOP,)))
+    await stage.stream(reply, "It is noon.")
+
+    async def speak() -> None:
+        await reply.send(Status("speaking", (STOP,)))
+        await stage.wire.rest()
+        assert chat.said == ["It is noon."]
+        assert chat.actions[-1].name == "record_voice"
+        await reply.send(Media("audio", "audio/ogg", OGG))
+
+    await stage.time.through(speak())
+    await stage.end(reply, RETRY)
+    assert [message.buttons for message in chat.from_bot] == [[], ["Retry"]]
+
+
 async def test_typing_ends_with_whoever_has_given_the_answer_up(stage: Stage) -> None:
     chat = stage.private()
     before = asyncio.all_tasks()

@@ -92,6 +92,7 @@ async def test_a_question_is_accepted_once_and_answered():
                 "usage": None,
                 "joined": False,
                 "attached": [],
+                "preview": None,
             }
         ]
         assert history["cursor"] != "0"
@@ -238,7 +239,13 @@ async def test_a_busy_conversation_is_told_so():
 
 @pytest.mark.parametrize(
     ("language", "words"),
-    [("en-GB,en", "Please try again"), ("zh-CN", "请过几秒再试"), ("zh-TW", "請過幾秒再試")],
+    [
+        ("en-GB,en", "Please try again"),
+        ("zh-CN", "请过几秒再试"),
+        ("zh-TW", "請過幾秒再試"),
+        ("zh-Hans-HK", "请过几秒再试"),
+        ("yue", "請過幾秒再試"),
+    ],
 )
 async def test_where_nothing_can_be_accepted_the_person_is_told_in_their_language(language: str, words: str):
     async with house() as web, web.visitor(accept_language=language) as client:

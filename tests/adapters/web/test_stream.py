@@ -21,6 +21,7 @@ from bot.api import (
     Option,
     Person,
     Place,
+    Preview,
     Reply,
     Status,
     Text,
@@ -159,6 +160,26 @@ async def test_two_windows_see_the_same():
         first, second = await one.until("end"), await two.until("end")
         assert first[-1] == second[-1]
         assert first[0].data["question"] == second[0].data["question"] == "Hello"
+
+
+async def test_an_unfinished_picture_comes_as_an_event_and_is_in_the_history_until_it_is_replaced():
+    async def draw(incoming: Incoming, reply: Reply) -> None:
+        await reply.send(Preview("image/png", b"rough"))
+        await asyncio.wait_for(looked.wait(), PATIENCE)
+        await reply.send(Media("image", "image/png", b"done"))
+        await reply.send(End())
+
+    looked = asyncio.Event()
+    async with house(script=draw) as web, web.visitor() as client, listen(client) as stream:
+        await ask(web, client)
+        told = (await stream.until("preview"))[-1].data
+        assert (told["mime"], told["data"]) == ("image/png", "cm91Z2g=")
+        (item,) = (await client.get("/api/history")).json()["items"]
+        assert item["preview"] == {"mime": "image/png", "data": "cm91Z2g="}
+        looked.set()
+        await stream.until("end")
+        (item,) = (await client.get("/api/history")).json()["items"]
+        assert item["preview"] is None
 
 
 async def test_every_part_comes_as_an_event_and_text_behind_it_begins_anew():

@@ -21,6 +21,7 @@ from bot.endpoints.images import (
     Source,
     Wish,
     picture_type,
+    unfinished,
 )
 from bot.endpoints.settings import Server
 from bot.errors import (
@@ -32,8 +33,8 @@ from bot.errors import (
     ServerFailed,
     WrongAddress,
 )
-from tests.simulators.endpoint import CUT, EndpointSimulator, event, fail, page, raw
-from tests.simulators.endpoint_media import png
+from tests.simulators.endpoint import CUT, EndpointSimulator, Reply, event, fail, page, raw
+from tests.simulators.endpoint_media import ROUGH, png
 
 CAT = Wish("a cat")
 B64 = base64.b64encode(png()).decode()
@@ -129,7 +130,10 @@ async def test_unfinished_pictures_come_before_the_finished_one(
 
     assert [part.index for part in parts if isinstance(part, Partial)] == [0, 1]
     assert isinstance(parts[-1], Finished)
-    assert parts[-1].usage == Usage(12, 272)
+    assert [part.image.data for part in parts if isinstance(part, Partial)] == [
+        png(colour=colour) for colour in ROUGH[:2]
+    ]
+    assert parts[-1].usage == Usage(12, 472)
     assert endpoint.requests[0].body["partial_images"] == 2
 
 
@@ -145,12 +149,65 @@ async def test_a_parameter_that_is_refused_is_left_out_from_then_on(
 ) -> None:
     for _ in range(2):
         await finished(images.generate(CAT, "painter"))
-    await finished(images.generate(Wish("a cat", partials=1), "easel"))
-    await finished(images.generate(Wish("a cat", partials=1), "easel"))
+    assert [refusal.param for refusal in endpoint.refused] == ["response_format"]
 
-    assert [refusal.param for refusal in endpoint.refused] == ["response_format", "stream"]
+
+async def test_who_refuses_unfinished_pictures_is_asked_plainly_for_an_hour(
+    client: Client, server: Server, endpoint: EndpointSimulator
+) -> None:
+    times = [0.0]
+    images = ImageEndpoint(client, server, clock=lambda: times[-1])
+    for moment in (0.0, 3599.0, 3601.0):
+        times.append(moment)
+        await finished(images.generate(Wish("a cat", partials=1), "easel"))
+
+    assert [refusal.param for refusal in endpoint.refused] == ["stream", "stream"]
+    assert [call.streamed for call in endpoint.requests] == [False] * 3
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        fail(400, "Live drawing is beyond us."),
+        fail(501, "Not implemented."),
+        raw(answer(b64_json=B64), media_type="application/json"),
+    ],
+    ids=["refused in words of their own", "not found", "no heed paid"],
+)
+async def test_who_draws_only_plainly_is_not_asked_for_more_again(
+    images: ImageEndpoint, endpoint: EndpointSimulator, reply: Reply
+) -> None:
+    endpoint.script(reply)
+    for _ in range(2):
+        done = await finished(images.generate(Wish("a cat", partials=1), "painter"))
+        assert done.images[0].data == png()
     assert not endpoint.requests[-1].streamed
-    assert "partial_images" not in endpoint.requests[-1].body
+
+
+async def test_what_is_refused_plainly_too_does_not_count_against_unfinished_pictures(
+    images: ImageEndpoint, endpoint: EndpointSimulator
+) -> None:
+    endpoint.script(fail(400, "We do not draw that."), fail(400, "We do not draw that."))
+    with pytest.raises(ParameterRefused):
+        await finished(images.generate(Wish("a cat", partials=1), "painter"))
+    await finished(images.generate(Wish("a cat", partials=1), "painter"))
+    assert endpoint.requests[-1].streamed
+
+
+@pytest.mark.parametrize(
+    ("model", "wanted", "asked"),
+    [
+        ("gpt-image-2.6-flare", None, 2),
+        ("openai/chatgpt-image-latest", None, 2),
+        ("flux-dev", None, 0),
+        ("flux-dev", 3, 3),
+        ("gpt-image-2", 0, 0),
+    ],
+)
+def test_unfinished_pictures_are_asked_of_those_who_have_them_or_as_the_operator_says(
+    model: str, wanted: int | None, asked: int
+) -> None:
+    assert unfinished(model, wanted) == asked
 
 
 async def test_a_value_that_is_refused_does_not_take_its_field_along(

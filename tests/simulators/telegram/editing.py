@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from tests.simulators.telegram.markup import Entity
 from tests.simulators.telegram.schema import Refused, bad
-from tests.simulators.telegram.sending import Files, find_chat, markup, writable
+from tests.simulators.telegram.sending import Files, captioned, find_chat, found, markup, writable
 from tests.simulators.telegram.text import CAPTION_LIMIT, formatted
 from tests.simulators.telegram.world import Chat, Shown
 
 if TYPE_CHECKING:
     from tests.simulators.telegram.simulator import TelegramSimulator
 
+_UNCHANGED = (
+    "message is not modified: specified new message content and reply markup are exactly the same as a "
+    "current content and reply markup of the message"
+)
 _DELETE_SECONDS = 48 * 3600  # "a message can only be deleted if it was sent less than 48 hours ago"
 _REACTIONS = frozenset(
     "👍👎❤🔥🥰👏😁🤔🤯😱🤬😢🎉🤩🤮💩🙏👌🕊🤡🥱🥴😍🐳🌚🌭💯🤣⚡🍌🏆💔🤨😐🍓🍾💋🖕😈😴😭🤓👻👀🎃🙈😇😨🤝🤗🫡🎅🎄💅🤪🗿🆒💘🙉🦄😘💊🙊😎👾😡✍"
@@ -48,6 +52,28 @@ async def edit_message_caption(sim: TelegramSimulator, p: dict[str, Any], files:
     if shown.media is None:
         raise bad("there is no caption in the message to edit")
     return _changed(sim, shown, text, entities, keyboard)
+
+
+async def edit_message_media(sim: TelegramSimulator, p: dict[str, Any], files: Files) -> Any:
+    """editMessageMedia. The caption is that of the new media, and the keyboard goes unless it is sent again."""
+    item = p["media"]
+    text, entities = captioned(item)
+    keyboard = markup(p.get("reply_markup"))
+    shown = _editable(sim, p, "editMessageMedia")
+    if shown.album and item["type"] not in {"photo", "video"} and item["type"] != _kind(shown):
+        raise bad("can't change media type in the album")
+    if (inline := "inline_message_id" in p) and item["media"].startswith("attach://"):
+        raise bad("can't upload files to an inline message")
+    media = found(sim, item["media"], files, item["type"], item)
+    same = shown.media is not None and shown.media.content == media.content
+    if same and (shown.text, shown.entities, shown.reply_markup) == (text, entities, keyboard):
+        raise bad(_UNCHANGED)
+    shown.change(sim.clock(), text, entities, keyboard, media)
+    return True if inline else shown.json()
+
+
+def _kind(shown: Shown) -> str:
+    return shown.media.kind if shown.media is not None else ""
 
 
 async def edit_message_reply_markup(sim: TelegramSimulator, p: dict[str, Any], files: Files) -> Any:
@@ -119,10 +145,7 @@ def _changed(
     sim: TelegramSimulator, shown: Shown, text: str, entities: list[Entity], keyboard: dict[str, Any] | None
 ) -> Any:
     if (shown.text, shown.entities, shown.reply_markup) == (text, entities, keyboard):
-        raise bad(
-            "message is not modified: specified new message content and reply markup are exactly the same as a "
-            "current content and reply markup of the message"
-        )
+        raise bad(_UNCHANGED)
     shown.change(sim.clock(), text, entities, keyboard)
     return True if "inline_message_id" in shown.extra else shown.json()
 

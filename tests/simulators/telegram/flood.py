@@ -21,6 +21,7 @@ _COUNTED = frozenset(
         "sendrichmessage",
         "editmessagetext",
         "editmessagecaption",
+        "editmessagemedia",
         "editmessagereplymarkup",
     ]
 )

@@ -47,6 +47,7 @@ HANDLERS: Mapping[str, Handler] = {
     "sendmediagroup": sending.send_media_group,
     "editmessagetext": editing.edit_message_text,
     "editmessagecaption": editing.edit_message_caption,
+    "editmessagemedia": editing.edit_message_media,
     "editmessagereplymarkup": editing.edit_message_reply_markup,
     "deletemessage": editing.delete_message,
     "deletemessages": editing.delete_messages,

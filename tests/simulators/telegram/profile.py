@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from aiogram.types import ChatFullInfo, ChatMemberAdministrator, User, WebhookInfo
+from aiogram.types import ChatFullInfo, ChatMemberAdministrator, ChatMemberOwner, User, WebhookInfo
 
 from tests.simulators.telegram.person import CallbackAnswer
-from tests.simulators.telegram.schema import bad, checked
+from tests.simulators.telegram.schema import bad, checked, forbidden
 from tests.simulators.telegram.sending import Files, find_chat, markup
 from tests.simulators.telegram.text import formatted
 
 if TYPE_CHECKING:
+    from tests.simulators.telegram.person import Person
     from tests.simulators.telegram.simulator import TelegramSimulator
+    from tests.simulators.telegram.world import Chat
 
 _DOWNLOAD_LIMIT = 20 * 1024 * 1024
 
@@ -206,7 +208,7 @@ async def get_chat_member(sim: TelegramSimulator, p: dict[str, Any], files: File
     if person.id not in chat.members:
         return {"user": person.json(), "status": "left"}
     if person.id in chat.admins:
-        return {"user": person.json(), "status": "creator", "is_anonymous": False}
+        return _admin(sim, chat, person)
     return {"user": person.json(), "status": "member"}
 
 
@@ -215,12 +217,19 @@ async def get_chat_administrators(
 ) -> list[dict[str, Any]]:
     """getChatAdministrators: the people; bots other than this one are left out by the real server, too."""
     chat = find_chat(sim, p["chat_id"])
+    if chat.status in {"kicked", "left"}:
+        kind = "supergroup" if chat.kind == "supergroup" else "group"
+        raise forbidden(f"bot is not a member of the {kind} chat")
     if chat.private:
         raise bad("there are no administrators in the private chat")
-    listed: list[dict[str, Any]] = [
-        {"user": chat.members[id].json(), "status": "creator", "is_anonymous": False}
-        for id in sorted(chat.admins)
-    ]
+    listed = [_admin(sim, chat, chat.members[id]) for id in sorted(chat.admins)]
     if chat.status == "administrator":
         listed.append(checked(ChatMemberAdministrator, sim.membership("administrator")))
     return listed
+
+
+def _admin(sim: TelegramSimulator, chat: Chat, person: Person) -> dict[str, Any]:
+    """The ChatMember of an administrator; who made the group owns it."""
+    if person.id == next(iter(chat.members)):
+        return checked(ChatMemberOwner, {"user": person.json(), "status": "creator", "is_anonymous": False})
+    return checked(ChatMemberAdministrator, sim.membership("administrator") | {"user": person.json()})

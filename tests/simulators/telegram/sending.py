@@ -263,7 +263,7 @@ async def send_media_group(sim: TelegramSimulator, p: dict[str, Any], files: Fil
     kinds = {item["type"] for item in items}
     if len(kinds) > 1 and kinds & {"document", "audio"}:
         raise bad("Can't use the media of the specified type in the album")
-    prepared = [(*_caption(item), _found(sim, item["media"], files, item["type"], item)) for item in items]
+    prepared = [(*captioned(item), found(sim, item["media"], files, item["type"], item)) for item in items]
     chat = writable(sim, p, "sendMediaGroup", "media messages")
     album = str(13_500_000_000 + sim.number())
     return [
@@ -273,14 +273,15 @@ async def send_media_group(sim: TelegramSimulator, p: dict[str, Any], files: Fil
 
 
 def _media(sim: TelegramSimulator, p: dict[str, Any], files: Files, kind: str, what: str) -> dict[str, Any]:
-    text, entities = _caption(p)
-    item = _found(sim, p[kind], files, kind, p)
+    text, entities = captioned(p)
+    item = found(sim, p[kind], files, kind, p)
     keyboard = markup(p.get("reply_markup"))
     chat = writable(sim, p, f"send{kind.capitalize()}", what)
     return _posted(sim, chat, p, keyboard, text=text, entities=entities, media=item)
 
 
-def _caption(p: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
+def captioned(p: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
+    """A caption and its entities, checked."""
     return formatted(
         p.get("caption") or "",
         p.get("caption_entities"),
@@ -290,7 +291,8 @@ def _caption(p: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
     )
 
 
-def _found(sim: TelegramSimulator, given: str, files: Files, kind: str, p: Mapping[str, Any]) -> Media:
+def found(sim: TelegramSimulator, given: str, files: Files, kind: str, p: Mapping[str, Any]) -> Media:
+    """The media that a request brings or names. Raises `Refused`."""
     if given.startswith("attach://"):
         upload = files.get(given.removeprefix("attach://"))
         if upload is None:

@@ -29,6 +29,7 @@ class Edit:
     text: str
     entities: list[Entity]
     reply_markup: dict[str, Any] | None
+    media: Media | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -75,9 +76,17 @@ class Shown:
         rows: list[list[dict[str, Any]]] = (self.reply_markup or {}).get("inline_keyboard", [])
         return rows
 
-    def change(self, time: float, text: str, entities: list[Entity], markup: dict[str, Any] | None) -> None:
-        """Put something else in its place, and remember what was there."""
-        self.edits.append(Edit(time, self.text, self.entities, self.reply_markup))
+    def change(
+        self,
+        time: float,
+        text: str,
+        entities: list[Entity],
+        markup: dict[str, Any] | None,
+        media: Media | None = None,
+    ) -> None:
+        """Put something else in its place, and remember what was there; its media stay unless there are others."""
+        self.edits.append(Edit(time, self.text, self.entities, self.reply_markup, self.media))
+        self.media = media or self.media
         self.text, self.entities, self.reply_markup = text, entities, markup
 
     def json(self, *, whole: bool = True) -> dict[str, Any]:
