@@ -12,12 +12,15 @@ from bot.api import (
     End,
     Gone,
     Incoming,
+    Media,
     Notice,
     Option,
     Reply,
     ReplyPart,
     Said,
+    Sketching,
     Text,
+    Unavailable,
     Usage,
     VoiceForm,
 )
@@ -55,6 +58,20 @@ async def nothing_earlier() -> Sequence[Said]:
     return ()
 
 
+async def nobody() -> bool:
+    """Nobody runs this group, as far as anybody tells."""
+    return False
+
+
+async def nothing_kept() -> None:
+    """Nobody keeps anything."""
+
+
+async def as_it_is(media: Media) -> Media:
+    """Every platform shows it."""
+    return media
+
+
 async def nothing_fetched(attachment: Attachment) -> bytes:
     """Nobody has what was attached."""
     raise Gone(f"nobody to fetch {attachment.kind} from")
@@ -66,8 +83,10 @@ class Delivery:
     `ref` is the reference id of the message; `stopping` is set when the person asks to stop, `withdrawn` when they
     deleted the message: then nothing more is said. `home` is the conversation outside all threads, `shared` says
     that several people talk in this one, and `earlier` asks the platform what was said before (`Adapter.earlier`),
-    `fetch` for what was attached (`Adapter.fetch`). Speech is to be written in `voice_form`. While it is `muted`,
-    no text of an answer is shown: it will be spoken instead.
+    `fetch` for what was attached (`Adapter.fetch`), `administers` whether the person runs the group
+    (`Adapter.administers`, remembered for a while). `forget` has the adapter keep nothing of the person
+    (`Retentive.forget`). Speech is to be written in `voice_form`. While it is `muted`,
+    no text of an answer is shown: it will be spoken instead. `previews`: unfinished pictures are shown.
     """
 
     def __init__(
@@ -85,7 +104,10 @@ class Delivery:
         shared: bool = False,
         earlier: Callable[[], Awaitable[Sequence[Said]]] = nothing_earlier,
         fetch: Callable[[Attachment], Awaitable[bytes]] = nothing_fetched,
+        administers: Callable[[], Awaitable[bool]] = nobody,
+        forget: Callable[[], Awaitable[None]] = nothing_kept,
         voice_form: VoiceForm = "ogg-opus",
+        picture_limit: int = 0,
     ) -> None:
         self.message = message
         self.conversation = conversation
@@ -93,8 +115,13 @@ class Delivery:
         self.shared = shared
         self.earlier = earlier
         self.fetch = fetch
+        self.administers = administers
+        self.forget = forget
         self.voice_form = voice_form
+        self.picture_limit = picture_limit
+        self.fit: Callable[[Media], Awaitable[Media]] = as_it_is
         self.muted = False
+        self.previews = isinstance(reply, Sketching) and reply.previews
         self.hold = hold
         self.ref = ref
         self.profile = profile
@@ -103,6 +130,7 @@ class Delivery:
         self.withdrawn = False
         self.ended = False
         self._closed = False  # the end has been shown, too
+        self._away: Unavailable | None = None
         self._reply = reply
         self._say = say
 
@@ -118,17 +146,32 @@ class Delivery:
         self.stopping.set()
 
     async def send(self, part: ReplyPart) -> None:
-        """Show `part`. Raises `LeaseLost` where the message belongs to another worker by now."""
+        """Show `part`. Raises `LeaseLost` where the message belongs to another worker by now.
+
+        Where text cannot be shown because the platform is away, that is raised by the next part that is no text: so
+        an answer comes to its end, and is kept, before it is put off, and need not be asked for again.
+        """
         if self.ended:
             raise RuntimeError(f"{type(part).__name__} after the end of the reply")
+        if self.picture_limit and isinstance(part, Media) and part.kind == "image":
+            part = await self.fit(part)
         if not self.hold.held():
             raise LeaseLost(self.message.key)
         if isinstance(part, Notice) and not part.text:
             part = replace(part, text=self.say(part.key, **part.values))
         if self.muted and isinstance(part, Text):
             return
+        if self._away is not None:
+            if isinstance(part, Text):
+                return
+            raise self._away
         self.ended = isinstance(part, End)
-        await self._reply.send(part)
+        try:
+            await self._reply.send(part)
+        except Unavailable as error:
+            if not isinstance(part, Text):
+                raise
+            self._away = error
         self._closed = self.ended
 
     def say(self, key: str, **values: str | int) -> str:

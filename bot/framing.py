@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from time import time
 
 from bot.attached import Attached
 from bot.delivery import Delivery
-from bot.endpoints.chat import ChatRequest, ImagePart, Message, TextPart
+from bot.endpoints.chat import ChatRequest, Function, ImagePart, Message, TextPart
 from bot.roles import Role, Roles
 from bot.routing import Router
 from bot.settings import DialogueSettings
@@ -66,12 +66,14 @@ class Framing:
         asked: Sequence[Turn],
         *,
         urls: Mapping[str, str] | None = None,
+        tools: tuple[Function, ...] = (),
     ) -> Framed:
         """The request for `asked`: the question, and before it what others had said (`Turn.context`).
 
-        `urls` are the question's pictures; those of earlier turns are looked for where they are kept.
+        `urls` are the question's pictures; those of earlier turns are looked for where they are kept. The model may
+        call the `tools`.
         """
-        prompt = self.prompt(delivery, role)
+        prompt, described = self.prompt(delivery, role), (function.text for function in tools)
         answerer = self._answerer(model, past, asked)
         window = await self._router.context_window(answerer)
         chosen = delivery.profile.max_tokens
@@ -79,7 +81,7 @@ class Framing:
             window,
             answer=min(chosen, window // 2) if chosen else min(ANSWER_ROOM, window // 4),
             ceiling=self._settings.context_tokens,
-            fixed=sum(self._tokens.count(text, model) for text in (prompt, asked[-1].content))
+            fixed=sum(self._tokens.count(text, model) for text in (prompt, asked[-1].content, *described))
             + sum(picture.tokens for picture in asked[-1].pictures),
         )
         summary = self._counted(f"{_SUMMARY}\n{past.summary}", room, model) if past.summary else ()
@@ -91,7 +93,7 @@ class Framing:
         urls = await self._pictures(delivery, turns, urls or {})
         messages = (Message("system", prompt), *(_message(turn, urls) for turn in turns))
         return Framed(
-            self._request(delivery, role, model, messages),
+            replace(self._request(delivery, role, model, messages), tools=tools),
             room,
             past.after[: len(past.after) - len(fitted)],
             answerer,
@@ -143,6 +145,7 @@ class Framing:
             presence_penalty=profile.presence_penalty,
             frequency_penalty=profile.frequency_penalty,
             stop=profile.stop,
+            n=profile.n or 1,
         )
 
 
@@ -152,5 +155,5 @@ def _message(turn: Turn, urls: Mapping[str, str]) -> Message:
     text = "\n\n".join((*dropped, turn.content))
     if not kept:
         return Message(turn.role, text, turn.name)
-    shown = (ImagePart(urls[p.id], width=p.width, height=p.height) for p in kept)
+    shown = (ImagePart(urls[p.id], width=p.width, height=p.height, aside=p.aside) for p in kept)
     return Message(turn.role, (*shown, TextPart(text)), turn.name)

@@ -137,6 +137,11 @@ class Router:
         model = candidate.model or self._catalogue.chat_model(candidate.server.host)
         return not self._chats[candidate.server].blind(model)
 
+    def single(self, model: str, *, pictured: bool = False) -> bool:
+        """Whether who is asked first for `model` is known to give one answer only, however many are wanted."""
+        first = self.candidates(model, pictured=pictured)[0]
+        return self._chats[first.server].single(first.model or model)
+
     async def maker(self, capability: Capability, chosen: str = "") -> Candidate:
         """Who draws, hears or speaks (anything but `vision`), for the price; an empty model where nobody does."""
         return await self._capabilities.maker(capability, chosen)
@@ -152,7 +157,7 @@ class Router:
         model: str = "",
         partials: int = 0,
     ) -> AsyncGenerator[Drawn]:
-        """Draw: up to `partials` (3) unfinished pictures on the way, then `Finished` with `n` (1 to 10).
+        """Draw: up to `partials` unfinished pictures, as `IMAGE_PREVIEWS` says, then `n` (1 to 10) in `Finished`.
 
         What is empty is as configured; each picture and each unfinished one may cost. Only what was surely not begun
         is asked for again. Raises `NoImages`, `Filtered`, the errors of chat; after an unfinished picture only

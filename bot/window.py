@@ -26,12 +26,16 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """A picture by its id, with its size in pixels and about how many tokens it takes."""
+    """A picture by its id, with its size in pixels and about how many tokens it takes.
+
+    `aside`: the question can be answered without it.
+    """
 
     id: str
     width: int
     height: int
     tokens: int
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +57,16 @@ class Turn:
 class Exchange:
     """What was asked, and its answer: kept or forgotten as a whole.
 
-    `id` is the question's `Incoming.key`; `at` is when it was answered, in seconds since the epoch.
+    `id` is the question's `Incoming.key`; `at` is when it was answered, in seconds since the epoch. Where several
+    answers were given, these are the `answers`, one of which stands in the turns, and `ref` is the reference of the
+    message that they were given to.
     """
 
     id: str
     at: float
     turns: tuple[Turn, ...]
+    answers: tuple[str, ...] = ()
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +148,11 @@ class Windows:
 
         Where `replaces` is the id of the last exchange, the new one takes its place: a question asked again.
         """
-        exchange = replace(exchange, turns=tuple(_writable(turn) for turn in exchange.turns))
+        exchange = replace(
+            exchange,
+            turns=tuple(_writable(turn) for turn in exchange.turns),
+            answers=tuple(map(_surrogates_joined, exchange.answers)),
+        )
         arguments = (
             _EXCHANGE.dump_json(exchange),
             _beginning(exchange.id),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Annotated, Any, Literal
@@ -16,6 +17,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from bot.demo.answers import Talk, answer, pieces
+from bot.demo.calls import call
 from bot.demo.media import MODELS, Media
 from bot.demo.pictures import look
 from bot.demo.wire import ApiError, Strict, event, parse, read
@@ -64,6 +66,17 @@ class _Message(Strict):
         return len(pieces(self.text)) + self.others * _PER_PART + _PER_MESSAGE
 
 
+class _Function(Strict):
+    name: str
+    description: str = ""
+    parameters: dict[str, Any] | None = None
+
+
+class _Tool(Strict):
+    type: Literal["function"]
+    function: _Function
+
+
 class _StreamOptions(Strict):
     include_usage: bool = False
 
@@ -81,6 +94,16 @@ class _Body(Strict):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     n: Literal[1] | None = None
+    tools: list[_Tool] | None = None
+
+    @property
+    def wanted(self) -> tuple[str, str] | None:
+        """The function to call, with its prompt, where the last message asks for one."""
+        last = self.messages[-1]
+        if not self.tools or last.role != "user":
+            return None
+        answers = [message.text for message in self.messages if message.role == "assistant"]
+        return call(last.text, answers, {t.function.name for t in self.tools}, shown=bool(last.pictures))
 
 
 def app(
@@ -150,7 +173,10 @@ class _Endpoint:
                 param="messages",
                 code="context_length_exceeded",
             )
-        words = pieces(answer(await _talk(body.messages)))
+        if body.wanted is not None:
+            return self._called(body, *body.wanted, head=self._head(raw), prompt=prompt)
+        talk = await _talk(body.messages)
+        words = pieces(talk.say("shown") if body.messages[-1].role == "tool" else answer(talk))
         limit = body.max_completion_tokens or body.max_tokens or CONTEXT
         reason = "stop" if len(words) <= limit else "length"
         words = words[:limit]
@@ -159,11 +185,7 @@ class _Endpoint:
             "completion_tokens": len(words),
             "total_tokens": prompt + len(words),
         }
-        head = {
-            "id": f"chatcmpl-{hashlib.sha256(raw).hexdigest()[:24]}",
-            "created": int(self._clock()),
-            "model": MODEL,
-        }
+        head = self._head(raw)
         if body.stream:
             told = usage if body.stream_options and body.stream_options.include_usage else None
             events = self._events(head, words, reason, told)
@@ -171,6 +193,35 @@ class _Endpoint:
         message = {"role": "assistant", "content": "".join(words), "refusal": None}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
         return JSONResponse({**head, "object": "chat.completion", "choices": [choice], "usage": usage})
+
+    def _head(self, raw: bytes) -> dict[str, Any]:
+        return {
+            "id": f"chatcmpl-{hashlib.sha256(raw).hexdigest()[:24]}",
+            "created": int(self._clock()),
+            "model": MODEL,
+        }
+
+    def _called(self, body: _Body, name: str, wish: str, *, head: dict[str, Any], prompt: int) -> Response:
+        """An answer that is a call of a function."""
+        arguments = json.dumps({"prompt": wish}, ensure_ascii=False)
+        called: dict[str, Any] = {"id": f"call_{head['id'][-24:]}", "type": "function"}
+        called["function"] = {"name": name, "arguments": arguments}
+        tokens = len(pieces(arguments))
+        usage = {"prompt_tokens": prompt, "completion_tokens": tokens, "total_tokens": prompt + tokens}
+        message = {"role": "assistant", "content": None, "refusal": None, "tool_calls": [called]}
+        choice = {"index": 0, "logprobs": None, "finish_reason": "tool_calls"}
+        if not body.stream:
+            whole = {**head, "object": "chat.completion", "usage": usage}
+            return JSONResponse({**whole, "choices": [{**choice, "message": message}]})
+        delta = {"role": "assistant", "content": None, "tool_calls": [{"index": 0, **called}]}
+        chunks: list[dict[str, Any]] = [
+            {"choices": [{**choice, "delta": delta, "finish_reason": None}]},
+            {"choices": [{**choice, "delta": {}}]},
+        ]
+        if body.stream_options and body.stream_options.include_usage:
+            chunks.append({"choices": [], "usage": usage})
+        events = [event({**head, "object": "chat.completion.chunk", **chunk}) for chunk in chunks]
+        return Response("".join((*events, "data: [DONE]\n\n")), media_type="text/event-stream")
 
     async def _events(
         self, head: dict[str, Any], words: Sequence[str], reason: str, usage: dict[str, int] | None

@@ -19,8 +19,9 @@ _ENGLISH = {
         "- `who are you?` – the role\n"
         "- `table`, `code`, `list`, `markdown`, `long` – how answers look\n"
         "- `2+2*3`, `repeat good morning`\n"
-        "- a picture, a voice message, `/image a lighthouse at night`"
+        "- a picture, a voice message, `draw a lighthouse at night`, then `make it brighter`"
     ),
+    "shown": "There it is. Say `make it brighter`, and I have it changed.",
     "hello": "Hello! I am only the demo, but I am glad that your message arrived.",
     "thanks": "You are welcome.",
     "bye": "Goodbye! I remember this dialogue until you clear it or it gets old.",
@@ -100,8 +101,9 @@ _CHINESE = {
         "- `你是谁？`：当前的角色\n"
         "- `表格`、`代码`、`列表`、`markdown`、`长文`：看看回答的样子\n"
         "- `2+2*3`、`重复 早上好`\n"
-        "- 一张图片、一条语音消息、`/image 夜晚的灯塔`"
+        "- 一张图片、一条语音消息、`画夜晚的灯塔`，然后`把它变亮一点`"
     ),
+    "shown": "画好了。说“把它变亮一点”，我就会修改它。",
     "hello": "您好！我只是演示程序，不过很高兴收到您的消息。",
     "thanks": "不客气。",
     "bye": "再见！在您清除之前，或者过期之前，我会记得这段对话。",

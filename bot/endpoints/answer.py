@@ -8,12 +8,13 @@ itself, content that is null or a list, finish reasons of other vendors' making.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import structlog
 
 from bot.api import Usage
+from bot.endpoints.calls import Calls, ToolCall
 from bot.endpoints.failures import failure
 from bot.endpoints.report import in_stream
 from bot.errors import EmptyAnswer, Filtered, ParleyError, ServerFailed
@@ -50,15 +51,29 @@ class ReasoningDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class AsideDelta:
+    """The next piece of another answer to the same question, `number` 1 or more; behind its `last` it is whole."""
+
+    number: int
+    text: str
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
-    """The end of the answer. `usage` is the server's own count; `model` is the one that was asked."""
+    """The end of the answer. `usage` is the server's own count; `model` is the one that was asked.
+
+    `calls` are the functions that the model wants to be carried out, behind these `thoughts`.
+    """
 
     reason: Literal["stop", "length", "filtered"]
     usage: Usage | None
     model: str
+    calls: tuple[ToolCall, ...] = ()
+    thoughts: Mapping[str, str] = field(default_factory=dict)
 
 
-Delta = TextDelta | ReasoningDelta | Finish
+Delta = TextDelta | ReasoningDelta | AsideDelta | Finish
 
 
 class Thoughts:
@@ -106,9 +121,21 @@ def _partial(text: str, tag: str) -> str:
 
 
 class AnswerReader:
-    """Takes the JSON objects of one reply, in order, and gives deltas; `hide` is applied to error texts."""
+    """Takes the JSON objects of one reply, in order, and gives deltas; `hide` is applied to error texts.
 
-    def __init__(self, where: str, model: str, hide: Callable[[str], str]) -> None:
+    `answers` is how many were asked for. The others come mingled with the first, and none is given out before it.
+    `tools`: the model may call functions, so that an answer without a word may be one.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        model: str,
+        hide: Callable[[str], str],
+        answers: int = 1,
+        *,
+        tools: bool = False,
+    ) -> None:
         self.spoke = False
         """Whether a piece of the answer has been given out."""
         self.finished = False
@@ -121,8 +148,22 @@ class AnswerReader:
         self._thoughts = Thoughts()
         self._half = ""
         self._size = 0
-        self._tools = False
+        self._tools = False  # whether the model called some
+        self._calls = Calls() if tools else None
         self._failed = ""
+        self._answers = answers
+        self._beside: dict[int, AnswerReader] = {}
+        self._early: list[Delta] = []  # of other answers, before the first one spoke
+
+    @property
+    def complete(self) -> bool:
+        """Whether the first answer has been given out to its end."""
+        return self.spoke and self.finished and not self._failed
+
+    @property
+    def done(self) -> bool:
+        """Whether every answer that was begun is complete."""
+        return self.finished and all(other.finished for other in self._beside.values())
 
     def read(self, document: Any) -> list[Delta]:
         """The deltas in one object. Raises the error that the object stands for, if it is one."""
@@ -137,8 +178,15 @@ class AnswerReader:
         choices = document.get("choices")
         found: list[Delta] = []
         for choice in choices if isinstance(choices, list) else ():
-            if isinstance(choice, dict) and not choice.get("index"):  # missing and null are 0
+            if not isinstance(choice, dict):
+                continue
+            if not (index := choice.get("index")):  # missing and null are 0
                 found += self._choice(choice)
+            elif self._answers > 1:
+                self._early += self._aside(index, choice)
+        if self._early and self.spoke:
+            found += self._early
+            self._early = []
         return found
 
     def close(self, *, complete: bool) -> list[Delta]:
@@ -152,9 +200,17 @@ class AnswerReader:
             raise ServerFailed(f"{self._where}: finished with {self._hide(self._failed)}")
         if not complete and not self.finished and not self.full:
             raise ServerFailed(f"{self._where}: the answer broke off")
-        if not self.spoke:
+        calls = self._calls.closed() if self._calls else ()
+        if not self.spoke and not calls:
             raise self._empty()
-        return [*found, Finish("length" if self.full else self._reason, self._usage, self._model)]
+        thoughts = self._calls.thoughts if self._calls and calls else {}
+        found += self._early
+        for index, other in self._beside.items():
+            found += self._last(index, other) if complete and not other.finished else []
+        return [
+            *found,
+            Finish("length" if self.full else self._reason, self._usage, self._model, calls, thoughts),
+        ]
 
     def _choice(self, choice: Mapping[str, Any]) -> list[Delta]:
         if "usage" in choice:  # Moonshot
@@ -165,6 +221,8 @@ class AnswerReader:
             delta = message if isinstance(message, dict) else {}
         if delta.get("tool_calls") or delta.get("function_call"):
             self._tools = True
+        if self._calls is not None:
+            self._calls.add(delta)
         reasoning, words = _reasoning(delta), _text(delta.get("content"))
         if refusal := delta.get("refusal"):
             words += _text(refusal)
@@ -175,6 +233,26 @@ class AnswerReader:
         if choice.get("finish_reason"):
             self._finish(str(choice["finish_reason"]))
         return found
+
+    def _aside(self, index: Any, choice: Mapping[str, Any]) -> list[Delta]:
+        """The deltas in a piece of another answer."""
+        if not isinstance(index, int) or not 0 < index < self._answers:
+            return []
+        if (other := self._beside.get(index)) is None:
+            other = self._beside[index] = AnswerReader(self._where, self._model, self._hide)
+        if other.finished or other.full:
+            return []
+        found = [_beside(index, delta) for delta in other._choice(choice)]
+        return [*found, *self._last(index, other)] if other.finished else found
+
+    def _last(self, index: int, other: AnswerReader) -> list[Delta]:
+        """What remains of another answer at its end; nothing of one that is none."""
+        try:
+            *found, _ = other.close(complete=True)
+        except ParleyError as error:
+            _log.info("other answer failed", host=self._where, reason=str(error))
+            return []
+        return [*(_beside(index, delta) for delta in found), AsideDelta(index, "", last=True)]
 
     def _finish(self, given: str) -> None:
         reason = _REASONS.get(given.lower())
@@ -219,6 +297,10 @@ class AnswerReader:
             return EmptyAnswer(f"{self._where}: the room for the answer was used up by thinking", final=1)
         what = "a call of tools that were not offered" if self._tools else "an empty answer"
         return EmptyAnswer(f"{self._where}: {what}")
+
+
+def _beside(index: int, delta: Delta) -> Delta:
+    return AsideDelta(index, delta.text) if isinstance(delta, TextDelta) else delta
 
 
 def _encodable(text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Literal, TypeVar
 
@@ -12,7 +13,7 @@ import structlog
 from bot.endpoints.audio import AudioEndpoint, Script, Transcript, Voiced, translated
 from bot.endpoints.client import Client
 from bot.endpoints.failures import EndpointMissing
-from bot.endpoints.images import VARIATION, Drawn, Fetch, ImageEndpoint, Source, Wish
+from bot.endpoints.images import VARIATION, Drawn, Fetch, ImageEndpoint, Source, Wish, unfinished
 from bot.endpoints.models import Catalogue, Listings, Model
 from bot.endpoints.patience import COSTLY, PASSING, Patience
 from bot.endpoints.settings import Candidate, Capability, EndpointSettings, Server
@@ -64,7 +65,7 @@ class Capabilities:
         self._settings, self._catalogue, self._listings = settings, catalogue, listings
         self._patience, self._clock, self._chat = patience, clock, chat
         servers = {settings.server(capability) for capability in _CRAFT}
-        self._images = {server: ImageEndpoint(client, server, fetch) for server in servers}
+        self._images = {server: ImageEndpoint(client, server, fetch, clock) for server in servers}
         self._audio = {server: AudioEndpoint(client, server) for server in servers}
         self._missing: dict[tuple[Server, Capability], float] = {}
 
@@ -73,7 +74,7 @@ class Capabilities:
         wish = self._usual(wish)
 
         def start(server: Server, model: str) -> AsyncGenerator[Drawn]:
-            return self._images[server].generate(wish, model)
+            return self._images[server].generate(self._shown(wish, model), model)
 
         async with aclosing(self._serve("image", start, model, COSTLY)) as drawn:
             async for part in drawn:
@@ -86,7 +87,7 @@ class Capabilities:
         wish = self._usual(wish, VARIATION)
 
         def start(server: Server, model: str) -> AsyncGenerator[Drawn]:
-            return self._images[server].edit(sources, wish, model, mask)
+            return self._images[server].edit(sources, self._shown(wish, model), model, mask)
 
         async with aclosing(self._serve("edit", start, model, COSTLY)) as drawn:
             async for part in drawn:
@@ -175,6 +176,10 @@ class Capabilities:
             wish.background,
             wish.partials,
         )
+
+    def _shown(self, wish: Wish, model: str) -> Wish:
+        most = unfinished(model, self._settings.image_previews)
+        return replace(wish, partials=min(wish.partials, most))
 
     def _named(self, capability: Capability, server: Server) -> str:
         own = self._settings.model(capability)

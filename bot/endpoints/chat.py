@@ -12,26 +12,30 @@ from typing import Any
 
 import structlog
 
-from bot.endpoints.answer import AnswerReader, Delta, Finish, ReasoningDelta, TextDelta
+from bot.endpoints.answer import AnswerReader, AsideDelta, Delta, Finish, ReasoningDelta, TextDelta
+from bot.endpoints.calls import ToolCall
 from bot.endpoints.client import Client, Response
 from bot.endpoints.failures import ParameterRefused
 from bot.endpoints.models import Catalogue
 from bot.endpoints.report import redaction
-from bot.endpoints.request import ChatRequest, ImagePart, Message, Quirks, TextPart, adapt, compose
+from bot.endpoints.request import ChatRequest, Function, ImagePart, Message, Quirks, TextPart, adapt, compose
 from bot.endpoints.settings import Server
 from bot.endpoints.sse import Decoder, Event, EventTooLong
 from bot.errors import Interrupted, NoVision, ParleyError, ServerFailed, TimedOut, WrongAddress
 
 __all__ = [
+    "AsideDelta",
     "ChatEndpoint",
     "ChatRequest",
     "Delta",
     "Finish",
+    "Function",
     "ImagePart",
     "Message",
     "ReasoningDelta",
     "TextDelta",
     "TextPart",
+    "ToolCall",
 ]
 
 _REMEMBERED = 256  # models of one server
@@ -68,16 +72,23 @@ class ChatEndpoint:
         Nothing is retried, except that what the model refuses is left out. Raises, before the first
         `TextDelta`, the errors of `Client.request`, `EmptyAnswer`, `Filtered`, and `NoVision` where the question
         has a picture that the model cannot see; after it, only `Interrupted`. Older pictures are left out.
+        A model may give fewer answers than are wanted; one that gives a single one is `single` from then on.
         """
         while True:
             quirks = self._known(model)
             if quirks.no_images and request.asks_to_look:
                 raise NoVision(f"{self._server.host}: {model} takes no pictures")
             body = compose(request, model, quirks)
+            alone = "n" in body
             try:
                 async with aclosing(self._stream(body, model)) as deltas:
                     async for delta in deltas:
+                        if alone and isinstance(delta, AsideDelta):
+                            alone = False
                         yield delta
+                if alone:
+                    _log.info("one answer only", host=self._server.host, model=model)
+                    self._remember(model, replace(quirks, dropped=quirks.dropped | {"n"}))
                 return
             except ParameterRefused as refused:
                 adapted = adapt(quirks, refused.report, body)
@@ -85,6 +96,10 @@ class ChatEndpoint:
                     raise
                 _log.warning("request adapted", host=self._server.host, model=model, reason=str(refused))
                 self._remember(model, adapted)
+
+    def single(self, model: str) -> bool:
+        """Whether the model gives one answer, however many are wanted."""
+        return "n" in self._known(model).dropped
 
     def blind(self, model: str) -> bool:
         """Whether the model refused a picture within the last hour."""
@@ -105,7 +120,7 @@ class ChatEndpoint:
             self._blind.pop(forgotten, None)
 
     async def _stream(self, body: dict[str, Any], model: str) -> AsyncGenerator[Delta]:
-        reader = AnswerReader(self._server.host, model, self._hide)
+        reader = AnswerReader(self._server.host, model, self._hide, body.get("n", 1), tools="tools" in body)
         complete = False
         try:
             async with (
@@ -123,9 +138,13 @@ class ChatEndpoint:
             for delta in reader.close(complete=complete):
                 yield delta
         except ParleyError as error:
-            if reader.spoke:
+            if not reader.spoke:
+                raise
+            if "n" not in body or not reader.complete:
                 raise Interrupted(str(error)) from error
-            raise
+            _log.info("other answers broke off", host=self._server.host, reason=str(error))
+            for delta in reader.close(complete=False):
+                yield delta
 
     async def _documents(self, reply: Response, reader: AnswerReader) -> AsyncGenerator[Iterable[Any] | None]:
         """The JSON objects of a reply, those together that came together; then None where it was complete."""
@@ -162,7 +181,7 @@ class ChatEndpoint:
 
     async def _next(self, reply: Response, reader: AnswerReader, size: int) -> bytes:
         """The next bytes, behind a piece of `size`. The first words never wait, nor does the end."""
-        if reader.finished:
+        if reader.done:
             return await self._last(reply, self._client.timeouts.linger)
         if reader.spoke and size < _BULK:
             await reply.gather(self._client.timeouts.sip)

@@ -94,6 +94,12 @@ _MISSING = re.compile(
 _BLIND = re.compile(
     r"image input (?:is )?not supported|support (?:image|vision|multimodal) input", re.IGNORECASE
 )
+_TOOLLESS = re.compile(
+    r"does not support (?:tool|function)|support (?:tool|function) (?:use|call)"
+    r"|tools? (?:param|choice).{0,40}requires?|unsupported param\w*:? ['\"]?tools"
+    r"|(?:tools?|functions?) (?:is|are) not supported",
+    re.IGNORECASE,
+)
 _BUSY_CODES = {
     "rate_limit_exceeded", "rate_limit_error", "slow_down", "server_is_overloaded", "overloaded_error",
     "engine_overloaded_error", "1302", "1303", "1305",
@@ -154,6 +160,10 @@ def _blind(given: Report) -> bool:
     return bool(_BLIND.search(given.message))  # OpenRouter: 404; llama.cpp: 400, earlier 500
 
 
+def _toolless(given: Report) -> bool:
+    return bool(_TOOLLESS.search(given.message))  # OpenRouter: 404; llama.cpp without --jinja: 500
+
+
 def _model(given: Report) -> bool:
     if given.status >= 500 or given.status == 429 or given.param not in ("", "model"):
         return False
@@ -187,6 +197,7 @@ _KINDS: tuple[tuple[Callable[[Report], bool], type[ParleyError]], ...] = (
     (_too_long, ContextTooLong),
     (_filtered, Filtered),
     (_blind, RequestRefused),
+    (_toolless, RequestRefused),
     (_model, ModelUnknown),
     (_missing, EndpointMissing),
     (_key, KeyRejected),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from bot.endpoints.calls import ToolCall
 from bot.endpoints.report import Report
 
 _DROPPABLE = (
@@ -18,6 +20,8 @@ _DROPPABLE = (
     "max_tokens",
     "max_completion_tokens",
     "stop",
+    "n",
+    "tools",
     "reasoning_effort",
     "stream_options",
     "stream",
@@ -46,6 +50,11 @@ _BAD_IMAGE = re.compile(
 )
 """A picture that is at fault itself: the next one may do."""
 
+_ONE_ANSWER = re.compile(
+    r"(?:one|single) (?:completion )?choice|(?:multiple|several) (?:choices|completions|candidates)",
+    re.IGNORECASE,
+)
+_NO_TOOLS = re.compile(r"\btools?\b|\bfunction[ _-]?call", re.IGNORECASE)
 _NO_NAMES = re.compile(
     r"messages\b.{0,40}\bname\b|\bname\b.{0,40}\bmessages\b|^name$|['\"`]name['\"`]", re.IGNORECASE
 )
@@ -63,12 +72,14 @@ class ImagePart:
     """A picture in a message, as a `data:` URL: no server is ever sent to fetch an address.
 
     `detail` is how closely the model looks, where the server shall not choose. The size, in pixels, is for counting.
+    `aside`: where the model cannot see, the question is asked without it.
     """
 
     url: str = field(repr=False)
     detail: Literal["", "auto", "low", "high", "original"] = ""
     width: int = 0
     height: int = 0
+    aside: bool = False
 
     @property
     def tokens(self) -> int:
@@ -102,17 +113,41 @@ def pictures(content: Content) -> tuple[ImagePart, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One message of the dialogue; `name` is who speaks, where several do."""
+class Function:
+    """What a model may call. `parameters` is a JSON schema of an object."""
 
-    role: Literal["system", "user", "assistant"]
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+    @property
+    def text(self) -> str:
+        """All that the model reads of it, for counting."""
+        return f"{self.name}\n{self.description}\n{json.dumps(self.parameters)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the dialogue; `name` is who speaks, where several do.
+
+    An assistant's may hold `calls`, and `extras` that its server wants to see again with them; each call is answered
+    by a `tool` message with its `call_id`.
+    """
+
+    role: Literal["system", "user", "assistant", "tool"]
     content: Content
     name: str = ""
+    calls: tuple[ToolCall, ...] = ()
+    extras: Mapping[str, str] = field(default_factory=dict)
+    call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What is asked. What is empty or None is left to the configuration, and then to the server."""
+    """What is asked. What is empty or None is left to the configuration, and then to the server.
+
+    `n` is how many answers are wanted, and `tools` may be called by the model.
+    """
 
     messages: tuple[Message, ...]
     model: str = ""
@@ -123,6 +158,8 @@ class ChatRequest:
     stop: tuple[str, ...] = ()
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
+    n: int = 1
+    tools: tuple[Function, ...] = ()
 
     @property
     def pictured(self) -> bool:
@@ -131,11 +168,11 @@ class ChatRequest:
 
     @property
     def asks_to_look(self) -> bool:
-        """Whether what is asked now has a picture: what the person said last, in one message or several."""
+        """Whether what is asked now is about a picture: what the person said last, in one message or several."""
         for message in reversed(self.messages):
             if message.role != "user":
                 return False
-            if pictures(message.content):
+            if not all(picture.aside for picture in pictures(message.content)):
                 return True
         return False
 
@@ -165,6 +202,8 @@ def compose(request: ChatRequest, model: str, quirks: Quirks) -> dict[str, Any]:
         "presence_penalty": request.presence_penalty,
         "frequency_penalty": request.frequency_penalty,
         "stop": list(request.stop) or None,
+        "n": request.n if request.n > 1 else None,
+        "tools": [_function(function) for function in request.tools] or None,
         "reasoning_effort": request.reasoning_effort or None,
     }
     dropped = quirks.dropped | ({"stream_options"} if "stream" in quirks.dropped else set())
@@ -183,6 +222,9 @@ def adapt(quirks: Quirks, report: Report, body: Mapping[str, Any]) -> Quirks | N
         )
     messages: Sequence[Mapping[str, Any]] = body["messages"]
     said = f"{report.param} {report.message}"
+    for name, pattern in (("n", _ONE_ANSWER), ("tools", _NO_TOOLS)):
+        if name in body and pattern.search(said):
+            return replace(quirks, dropped=quirks.dropped | {name})
     changes: tuple[tuple[str, bool, re.Pattern[str]], ...] = (
         ("no_images", any(isinstance(m["content"], list) for m in messages), _NO_IMAGES),
         ("no_names", any("name" in m for m in messages), _NO_NAMES),
@@ -220,19 +262,16 @@ def _unknown(report: Report, other: str) -> bool:
 
 def _arranged(messages: Sequence[Message], quirks: Quirks) -> list[Message]:
     """One system message, first; nothing empty from the assistant; neighbours of one role and name joined."""
-    if quirks.no_images:
-        messages = [replace(m, content=_flat(m.content)) for m in messages]
-    if quirks.no_names or quirks.alternate:
-        messages = [replace(m, name="") for m in messages]
+    messages = _plainer(messages, quirks)
     system = [m for m in messages if m.role == "system"]
     found: list[Message] = []
     if system:
         found.append(replace(system[0], content="\n\n".join(_flat(m.content) for m in system), name=""))
     for message in messages:
-        if message.role == "system" or (message.role == "assistant" and not message.content):
+        if message.role == "system" or not (message.content or message.calls or message.role == "user"):
             continue
         last = found[-1] if found else None
-        if last and (last.role, last.name) == (message.role, message.name):
+        if last and _joinable(last) and (last.role, last.name) == (message.role, message.name):
             found[-1] = _joined(last, message)
         else:
             found.append(message)
@@ -244,6 +283,28 @@ def _arranged(messages: Sequence[Message], quirks: Quirks) -> list[Message]:
     if quirks.alternate and first is not None and found[first].role == "assistant":
         found.pop(first)  # what was cut to fit may begin with an answer
     return found
+
+
+def _plainer(messages: Sequence[Message], quirks: Quirks) -> Sequence[Message]:
+    """The same without what the model does not take."""
+    if "tools" in quirks.dropped:
+        messages = [_told(m) for m in messages]
+    if quirks.no_images:
+        messages = [replace(m, content=_flat(m.content)) for m in messages]
+    if quirks.no_names or quirks.alternate:
+        messages = [replace(m, name="") for m in messages]
+    return messages
+
+
+def _joinable(message: Message) -> bool:
+    return message.role != "tool" and not message.calls
+
+
+def _told(message: Message) -> Message:
+    """The same for a server that knows of no tools: what one gave is told in words."""
+    if message.role == "tool":
+        return Message("user", f"[{_flat(message.content)}]")
+    return replace(message, calls=(), extras={}) if message.calls else message
 
 
 def _joined(one: Message, two: Message) -> Message:
@@ -275,8 +336,27 @@ def _message(message: Message) -> dict[str, Any]:
             else {"type": "image_url", "image_url": _image(part)}
             for part in content
         ]
+    if message.role == "tool":
+        return {"role": "tool", "tool_call_id": message.call_id, "content": content}
+    if message.calls:
+        return {
+            **message.extras,
+            "role": "assistant",
+            "content": content,
+            "tool_calls": [*map(_call, message.calls)],
+        }
     # OpenAI takes names of up to 64 characters without blanks and <|\/>.
     name = re.sub(r"[\s<|\\/>]+", "_", message.name)[:64]
     return {"role": message.role, "content": content} | (
         {"name": name} if name and message.role != "system" else {}
     )
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": call.arguments}
+    return {**call.extra, "id": call.id, "type": "function", "function": function}
+
+
+def _function(function: Function) -> dict[str, Any]:
+    described = {"description": function.description, "parameters": function.parameters}
+    return {"type": "function", "function": {"name": function.name, **described}}

@@ -20,6 +20,8 @@ _PASTED = re.compile(
     r"|audio/(?:transcriptions|translations|speech)))?/*$"
 )
 _SERVER_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+_VOICES = ("alloy", "ash", "coral", "echo", "fable", "nova", "onyx", "sage", "shimmer")
+"""What every model of OpenAI's speaks with (platform.openai.com/docs/guides/text-to-speech)."""
 
 
 def base_url(text: str) -> str:
@@ -144,6 +146,13 @@ class EndpointSettings(Block):
     image_quality: Literal["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"] = Field(
         "auto", description="How well it is drawn, which decides its price; auto leaves it to the server."
     )
+    image_previews: int | None = Field(
+        None,
+        ge=0,
+        le=3,
+        description="How many unfinished pictures to ask for while one is drawn, 0 to 3; each costs a little. "
+        "Unset: 2 of models known to have them (gpt-image), else none.",
+    )
     image_edit_model: str = Field("", description="The model that changes pictures. Unset: IMAGE_MODEL.")
     image_edit_base_url: BaseURL | None = Field(None, description="Its server. Unset: the one of IMAGE_*.")
     image_edit_api_key: Key | None = Field(
@@ -171,6 +180,10 @@ class EndpointSettings(Block):
     speech_base_url: BaseURL | None = Field(None, description="Its server. Unset: OPENAI_BASE_URL.")
     speech_api_key: Key | None = Field(None, description="Its key. Unset: OPENAI_API_KEY.")
     speech_voice: str = Field("alloy", description="The voice that it speaks with.")
+    speech_voices: Names = Field(
+        (),
+        description="Further voices that are offered for choice. Unset: those of OpenAI, where SPEECH_VOICE is one.",
+    )
     temperature: float | None = Field(None, ge=0, le=2, description="Unset: the server's own.")
     top_p: float | None = Field(None, ge=0, le=1, description="Unset: the server's own.")
     max_tokens: int | None = Field(
@@ -229,6 +242,11 @@ class EndpointSettings(Block):
             for capability, name in _NAMES.items()
             if getattr(self, f"{name.lower()}_model") or getattr(self, f"{name.lower()}_base_url")
         }
+
+    def voices(self) -> tuple[str, ...]:
+        """The voices that are offered, the usual one first."""
+        further = self.speech_voices or (_VOICES if self.speech_voice in _VOICES else ())
+        return tuple(dict.fromkeys((self.speech_voice, *further)))
 
     def vision_candidate(self) -> Candidate | None:
         """Who answers a question with pictures, where that is not the one for chat."""

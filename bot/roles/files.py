@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from bot.errors import SettingsError
-from bot.roles.role import CATEGORIES, FALLBACK, Category, Role
+from bot.roles.role import CATEGORIES, FALLBACK, Category, Role, Tool
 
 FIRST = "assistant"
 """The role that stands before the others."""
@@ -74,6 +74,7 @@ class _Table(BaseModel):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     model: Annotated[str, StringConstraints(max_length=200)] = ""
     category: Category = "house"
+    tools: tuple[Tool, ...] = ()
 
     def role(self, role_id: str) -> Role:
         return Role(
@@ -87,6 +88,7 @@ class _Table(BaseModel):
             temperature=self.temperature,
             model=self.model,
             category=self.category,
+            tools=self.tools,
         )
 
 

@@ -24,6 +24,9 @@ Category = Literal[
     "life",
     "play",
 ]
+Tool = Literal["image", "edit_image"]
+"""What a role may let its model do besides talking."""
+
 CATEGORIES: tuple[Category, ...] = get_args(Category)
 """In the order in which they are shown: a person's own, their group's, the operator's, then the shipped ones."""
 
@@ -42,6 +45,7 @@ class Role:
     temperature: float | None = None
     model: str = ""
     category: Category = "house"
+    tools: tuple[Tool, ...] = ()
 
     def name(self, language: str) -> str:
         """Its name in a language, else in English."""

@@ -6,7 +6,7 @@ from functools import cache
 from itertools import count
 from typing import Any
 
-from bot.api import Choices, End, Incoming, Notice, Person, Place, ReplyPart, Text
+from bot.api import Choices, End, Incoming, Notice, Person, Place, ReplyPart, Text, Unavailable
 from bot.delivery import Delivery
 from bot.i18n import Catalogue
 from bot.profile import Profile
@@ -26,13 +26,16 @@ def catalogue() -> Catalogue:
 
 
 class Collected:
-    """A `Reply` that keeps what was sent."""
+    """A `Reply` that keeps what was sent; while it is `away` nothing can be."""
 
     def __init__(self) -> None:
         self.parts: list[ReplyPart] = []
         self.abandoned = False
+        self.away = False
 
     async def send(self, part: ReplyPart) -> None:
+        if self.away:
+            raise Unavailable("the platform is away")
         self.parts.append(part)
 
     async def abandon(self) -> None:

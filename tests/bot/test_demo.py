@@ -90,6 +90,51 @@ async def test_a_stream_is_the_same_answer_in_pieces_with_its_usage_at_the_end(c
     assert all(chunk.usage is None for chunk in spoken)
 
 
+TOOLS: list[Any] = [
+    {"type": "function", "function": {"name": name, "parameters": {"type": "object"}}}
+    for name in ("image", "edit_image")
+]
+DREW = {"role": "assistant", "content": "[drew: a lighthouse]\n\nThere it is."}
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "wanted"),
+    [
+        ("Draw me a lighthouse at night.", [], ("image", "a lighthouse at night")),
+        ("请画一只猫", [], ("image", "猫")),
+        ("make it brighter", [DREW], ("edit_image", "make it brighter")),
+        ("把它变亮一点", [DREW], ("edit_image", "把它变亮一点")),
+        ("make it brighter", [], None),
+        ("再见", [DREW], None),
+        ("2+2", [DREW], None),
+    ],
+)
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_picture_that_is_asked_for_is_a_call(
+    client: AsyncOpenAI, text: str, before: list[Any], wanted: tuple[str, str] | None, stream: bool
+) -> None:
+    messages: list[Any] = [*before, {"role": "user", "content": text}]
+    calls: list[Any] = []
+    if stream:
+        async with client.chat.completions.stream(model=MODEL, messages=messages, tools=TOOLS) as events:
+            calls = (await events.get_final_completion()).choices[0].message.tool_calls or []
+    else:
+        done = await client.chat.completions.create(model=MODEL, messages=messages, tools=TOOLS)
+        type(done).model_validate(done.model_dump(), strict=True)
+        calls = done.choices[0].message.tool_calls or []
+    called = [(c.function.name, json.loads(c.function.arguments)["prompt"]) for c in calls]
+    assert called == ([wanted] if wanted else [])
+    if calls:
+        messages += [
+            {"role": "assistant", "content": "", "tool_calls": [calls[0].model_dump(exclude_none=True)]},
+            {"role": "tool", "tool_call_id": calls[0].id, "content": "Done."},
+        ]
+        told = await client.chat.completions.create(model=MODEL, messages=messages, tools=TOOLS)
+        assert told.choices[0].message.content in {words["shown"] for words in WORDS.values()}
+    bare = await client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": text}])
+    assert bare.choices[0].message.tool_calls is None
+
+
 async def test_a_stream_tells_no_usage_unless_asked(client: AsyncOpenAI) -> None:
     stream = await client.chat.completions.create(model=MODEL, messages=HELLO, stream=True)  # type: ignore[arg-type]
     assert all(chunk.choices and chunk.usage is None for chunk in [chunk async for chunk in stream])

@@ -1,13 +1,13 @@
 """Dialogue: one exchange with a scripted model, over a real window."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
 import pytest
 from redis.asyncio import Redis
 
-from bot.api import Attachment, End, Notice, Option, Quoted, Status, Text, Usage
+from bot.api import Attachment, End, Notice, Option, Quoted, Status, Text, Unavailable, Usage
 from bot.dialogue import Dialogue
 from bot.endpoints.chat import ChatRequest, Delta, Finish, TextDelta
 from bot.errors import (
@@ -40,13 +40,32 @@ class Model:
         self.scripts = list(scripts)
         self.requests: list[ChatRequest] = []
         self.window = window
+        self.alone = False
+        self.warning: Notice | None = None
 
-    def chat(self, request: ChatRequest, *_: object, **__: object) -> AsyncIterator[Delta]:
+    def chat(
+        self,
+        request: ChatRequest,
+        *_: object,
+        warn: Callable[[Notice], Awaitable[None]] | None = None,
+        **__: object,
+    ) -> AsyncIterator[Delta]:
         self.requests.append(request)
-        return (self.scripts.pop(0) if self.scripts else says("fine"))(request)
+        said = (self.scripts.pop(0) if self.scripts else says("fine"))(request)
+        return said if self.warning is None or warn is None else self._warned(said, self.warning, warn)
+
+    async def _warned(
+        self, said: AsyncIterator[Delta], warning: Notice, warn: Callable[[Notice], Awaitable[None]]
+    ) -> AsyncIterator[Delta]:
+        async for delta in said:
+            yield delta
+        await warn(warning)
 
     async def default_model(self) -> str:
         return "some-model"
+
+    def single(self, model: str, *, pictured: bool = False) -> bool:
+        return self.alone
 
     async def context_window(self, model: str) -> int:
         return self.window
@@ -299,6 +318,28 @@ async def test_a_finished_answer_is_delivered_again_and_not_asked_for_again(dial
     await talk(again)
     assert len(model.requests) == 1
     assert (reply.text, reply.notices, reply.ended) == ("The answer.", ["length.cut"], True)
+    assert len(await windows.load("test-ann")) == 1
+
+
+async def test_an_answer_that_cannot_be_shown_now_is_heard_out_and_not_asked_for_again(dialogue, windows):
+    hold, message = Held(), incoming("question")
+    made, reply = delivery(message, hold=hold)
+
+    async def unheard(request: ChatRequest) -> AsyncIterator[Delta]:
+        yield TextDelta("The ")
+        reply.away = True
+        yield TextDelta("whole ")
+        yield TextDelta("answer.")
+
+    model = Model(unheard)
+    talk = dialogue(model)
+    with pytest.raises(Unavailable):
+        await talk(made)
+    assert reply.text == "The "
+    assert await windows.load("test-ann") == []
+    again, later = delivery(message, hold=Held(hold.kept, attempt=2))
+    await talk(again)
+    assert (later.text, later.ended, len(model.requests)) == ("The whole answer.", True, 1)
     assert len(await windows.load("test-ann")) == 1
 
 

@@ -212,6 +212,17 @@ def test_a_prompt_is_enough_for_a_role(tmp_path: Path) -> None:
     )
 
 
+def test_a_role_may_have_tools_and_one_that_nobody_knows_is_a_fault(tmp_path: Path, roles: Roles) -> None:
+    painter = own(tmp_path, "[painter]\nprompt='p'\ntools=['image']").get("painter")
+    assert painter is not None
+    assert painter.tools == ("image",)
+    assert {role.id: role.tools for role in roles.all() if role.tools} == {
+        "assistant": ("image", "edit_image")
+    }
+    with pytest.raises(SettingsError, match=r"ROLES_FILE: painter\.tools\.1: .*'image' or 'edit_image'"):
+        own(tmp_path, "[painter]\nprompt='p'\ntools=['image', 'hammer']")
+
+
 def test_the_operators_roles_stand_behind_the_shipped_ones(tmp_path: Path, roles: Roles) -> None:
     found = own(tmp_path, "[b]\nprompt='b'\n[a]\nprompt='a'").all()
     assert [role.id for role in found] == [*(role.id for role in roles.all()), "b", "a"]

@@ -114,7 +114,7 @@ DONE = event("[DONE]")
 
 
 def chunk(
-    model: str, delta: Mapping[str, Any] | None, finish: str | None = None, **more: Any
+    model: str, delta: Mapping[str, Any] | None, finish: str | None = None, *, index: int = 0, **more: Any
 ) -> dict[str, Any]:
     """A `ChatCompletionChunk`, checked; without choices where `delta` is None."""
     document = {
@@ -122,7 +122,7 @@ def chunk(
         "object": "chat.completion.chunk",
         "created": 1_790_000_000,
         "model": model,
-        "choices": [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}],
+        "choices": [] if delta is None else [{"index": index, "delta": delta, "finish_reason": finish}],
         **more,
     }
     ChatCompletionChunk.model_validate(document, strict=True)
@@ -175,6 +175,55 @@ def say(
         return Answer([*steps, DONE])
 
     return reply
+
+
+def offer(*texts: str, usage: Mapping[str, int] | None = None, ends: Sequence[str] = ()) -> Reply:
+    """As many of the texts as are wanted (`n`), mingled word by word; `ends` are their finish reasons."""
+
+    def reply(call: Call) -> Answer:
+        model, said = call.body["model"], texts[: call.body.get("n", 1)]
+        cut = [pieces(text) for text in said]
+        steps: list[Step] = [
+            event(chunk(model, {"content": words[number]}, index=index))
+            for number in range(max(map(len, cut)))
+            for index, words in enumerate(cut)
+            if number < len(words)
+        ]
+        finishes = [*ends, *["stop"] * len(said)]
+        steps += [event(chunk(model, {}, finishes[index], index=index)) for index in range(len(said))]
+        steps.append(event(chunk(model, None, usage=usage or count(call, " ".join(said)))))
+        return Answer([*steps, DONE])
+
+    return reply
+
+
+def call(
+    *calls: tuple[str, Mapping[str, Any] | str],
+    text: str = "",
+    finish: str = "tool_calls",
+    usage: Mapping[str, int] | None = None,
+) -> Reply:
+    """A name and arguments each: functions that the model wants to be called, behind what it says."""
+
+    def reply(asked: Call) -> Answer:
+        model, used = asked.body["model"], usage or count(asked, text)
+        known = {tool["function"]["name"] for tool in asked.body.get("tools", ())}
+        assert known, "nothing was offered"
+        steps = [event(chunk(model, {"content": piece})) for piece in pieces(text)]
+        for index, (name, arguments) in enumerate(calls):
+            written = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+            head = {"index": index, "id": f"call_{index}_simulated", "type": "function"}
+            steps.append(_called(model, {**head, "function": {"name": name, "arguments": ""}}))
+            for start in range(0, len(written), 7):
+                piece = {"index": index, "function": {"arguments": written[start : start + 7]}}
+                steps.append(_called(model, piece))
+        return Answer([*steps, event(chunk(model, {}, finish)), event(chunk(model, None, usage=used)), DONE])
+
+    return reply
+
+
+def _called(model: str, piece: Mapping[str, Any]) -> bytes:
+    return event(chunk(model, {"tool_calls": [piece]}))
 
 
 def _whole(

@@ -6,29 +6,47 @@ import asyncio
 import gzip
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
 from bot.api import Usage
 from bot.endpoints.chat import (
+    AsideDelta,
     ChatEndpoint,
     ChatRequest,
     Delta,
     Finish,
+    Function,
     ImagePart,
     Message,
     ReasoningDelta,
     TextDelta,
     TextPart,
+    ToolCall,
 )
 from bot.endpoints.client import Client, Timeouts
 from bot.endpoints.models import Catalogue
 from bot.endpoints.settings import Server
 from bot.errors import Interrupted, ParleyError, RequestRefused, ServerFailed, TimedOut
-from tests.simulators.endpoint import CUT, DONE, EndpointSimulator, Reply, Step, event, fail, hang, raw, say
+from tests.simulators.endpoint import (
+    CUT,
+    DONE,
+    EndpointSimulator,
+    Reply,
+    Step,
+    call,
+    event,
+    fail,
+    hang,
+    offer,
+    raw,
+    say,
+)
 from tests.simulators.servers import ANSWERS, REFUSALS, THOUGHT, frame
 
 REQUEST = ChatRequest((Message("user", "one two three"),))
+USED = {"prompt_tokens": 3, "total_tokens": 12}
 TEXT = "Grüße, 世界! 😀 That is all."
 
 
@@ -212,6 +230,148 @@ async def test_a_refusal_that_cannot_be_adapted_to_is_raised(
     with pytest.raises(RequestRefused, match=r"No\."):
         await ask(chat)
     assert len(endpoint.requests) == 1
+
+
+# --- several answers at once
+
+THREE = ChatRequest(REQUEST.messages, n=3)
+
+
+def others(deltas: list[Delta]) -> dict[int, str]:
+    """The other answers that came to their end."""
+    whole = [delta.number for delta in deltas if isinstance(delta, AsideDelta) and delta.last]
+    return {n: "".join(d.text for d in deltas if isinstance(d, AsideDelta) and d.number == n) for n in whole}
+
+
+async def test_answers_that_come_mingled_are_kept_apart(
+    chat: ChatEndpoint, endpoint: EndpointSimulator
+) -> None:
+    endpoint.script(offer("one by one", "two or three words", "3", usage={**USED, "completion_tokens": 9}))
+    deltas = await ask(chat, THREE)
+    assert endpoint.requests[0].body["n"] == 3
+    assert said(deltas) == "one by one"
+    assert others(deltas) == {1: "two or three words", 2: "3"}
+    assert deltas[-1] == Finish("stop", Usage(3, 9), "small")
+    assert not chat.single("small")
+
+
+def piece(index: object, text: str = "", finish: str | None = None) -> bytes:
+    """A piece of the answer with this index, whatever it is."""
+    return event({"choices": [{"index": index, "delta": {"content": text}, "finish_reason": finish}]})
+
+
+REFUSALS_OF_N = {
+    "by its name": fail(400, "'n' : number must be at most 1", code="invalid_value"),
+    "by its parameter": fail(422, "Input should be 1", param="n"),
+    "in prose": fail(400, "Only one completion choice is allowed"),
+    "in a validation error": fail(422, body={"detail": "n must be 1"}),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS_OF_N)
+async def test_a_server_that_refuses_several_answers_gives_one_and_is_remembered(
+    chat: ChatEndpoint, endpoint: EndpointSimulator, name: str
+) -> None:
+    endpoint.script(REFUSALS_OF_N[name])
+    assert said(await ask(chat, THREE)) == "one two three"
+    assert ["n" in request.body for request in endpoint.requests] == [True, False]
+    assert chat.single("small")
+    assert not chat.single("large")
+
+
+async def test_a_server_that_gives_one_answer_whatever_is_wanted_is_remembered(
+    chat: ChatEndpoint, endpoint: EndpointSimulator
+) -> None:
+    for _ in range(2):
+        assert others(await ask(chat, THREE)) == {}
+    assert ["n" in request.body for request in endpoint.requests] == [True, False]
+
+
+async def test_an_answer_beside_the_first_that_is_cut_or_empty_or_not_asked_for_is_none(
+    chat: ChatEndpoint, endpoint: EndpointSimulator
+) -> None:
+    endpoint.script(
+        raw(
+            *(piece(index, text) for index, text in ((1, "early"), (0, "first"), (2, "ha"))),
+            *(piece(index, "?") for index in (7, -1, "1")),
+            *(piece(index, finish="stop") for index in (0, 1)),
+            CUT,
+        ),
+        offer("first", "", "third", ends=["stop", "content_filter", "length"]),
+    )
+    assert (said(deltas := await ask(chat, THREE)), others(deltas)) == ("first", {1: "early"})
+    assert deltas[0] == TextDelta("first"), "nothing comes before the first words of the first answer"
+    assert others(await ask(chat, THREE)) == {2: "third"}
+
+
+async def test_a_whole_reply_may_hold_several_answers(
+    chat: ChatEndpoint, endpoint: EndpointSimulator
+) -> None:
+    choices = [
+        {"index": n, "message": {"content": text}, "finish_reason": "stop"} for n, text in enumerate("ab")
+    ]
+    endpoint.script(fail(200, body={"choices": choices}))
+    deltas = await ask(chat, THREE)
+    assert (said(deltas), others(deltas)) == ("a", {1: "b"})
+
+
+# --- tools
+
+DRAW = Function("image", "Draws.", {"type": "object", "properties": {"prompt": {"type": "string"}}})
+WISH = ChatRequest(REQUEST.messages, tools=(DRAW,))
+FOX = ToolCall("call_0_simulated", "image", '{"prompt": "a fox"}')
+
+
+async def test_a_call_comes_back_whole_and_its_answer_passes_the_strict_endpoint(
+    chat: ChatEndpoint, endpoint: EndpointSimulator
+) -> None:
+    endpoint.script(call(("image", {"prompt": "a fox"})))
+    (finish,) = await ask(chat, WISH)
+    assert isinstance(finish, Finish)
+    assert finish.calls == (FOX,)
+    called = (Message("assistant", "", calls=finish.calls), Message("tool", "Done.", call_id=FOX.id))
+    assert said(await ask(chat, replace(WISH, messages=(*REQUEST.messages, *called)))) == "one two three"
+    assert endpoint.refused == []
+    assert endpoint.requests[1].body["tools"] == [
+        {
+            "type": "function",
+            "function": {"name": "image", "description": "Draws.", "parameters": DRAW.parameters},
+        }
+    ]
+
+
+TOOLLESS = {
+    "Ollama": fail(400, "registry.ollama.ai/library/gemma:2b does not support tools"),
+    "llama.cpp": fail(500, "tools param requires --jinja flag", type="server_error"),
+    "llama.cpp, earlier": fail(500, "Unsupported param: tools", type="server_error"),
+    "vLLM": fail(
+        400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
+    ),
+    "OpenRouter": fail(
+        404, body={"error": {"message": "No endpoints found that support tool use.", "code": 404}}
+    ),
+    "OpenAI, with thoughts": fail(
+        400, "Function tools with reasoning_effort are not supported for this model."
+    ),
+    "a strict one": fail(
+        422, body={"detail": [{"loc": ["body", "tools"], "msg": "Extra inputs are not permitted"}]}
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TOOLLESS)
+async def test_a_server_that_refuses_tools_answers_without_them_and_is_remembered(
+    chat: ChatEndpoint, endpoint: EndpointSimulator, name: str
+) -> None:
+    endpoint.script(TOOLLESS[name])
+    told = (Message("assistant", "", calls=(FOX,)), Message("tool", "Done.", call_id=FOX.id))
+    assert said(await ask(chat, WISH)) == "one two three"
+    assert (
+        said(await ask(chat, replace(WISH, messages=(*REQUEST.messages, *told))))
+        == "one two three\n\n[Done.]"
+    )
+    assert ["tools" in request.body for request in endpoint.requests] == [True, False, False]
+    assert {m["role"] for m in endpoint.requests[2].body["messages"]} == {"user"}
 
 
 # --- breaking off
