@@ -50,6 +50,10 @@ class Numbered:
         """When the newest list was made, in seconds since the epoch; 0 where there is none. Raises `Unavailable`."""
         return (await self._list(place))[0]
 
+    async def forget(self, place: str) -> None:
+        """No number means anything any more. Raises `Unavailable`."""
+        await self._store.drop(f"list:{place}")
+
     async def _list(self, place: str) -> tuple[float, list[str]]:
         kept = await self._store.get(f"list:{place}")
         if kept is None:

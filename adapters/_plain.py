@@ -11,8 +11,10 @@ from markdown_it.token import Token
 
 from adapters._markdown import parsed
 from adapters._split import Tail, divide
+from bot.api import Media
 
 _BULLETS = ("•", "◦", "▪")
+_LETTERS = ("application/json", "application/x-subrip")
 _RULE = "————————"
 _WIDE_TABLE = 60  # columns of a terminal: beyond it, a row of a table becomes lines of its own
 
@@ -23,6 +25,13 @@ def plain(markdown: str) -> str:
     Code stays as it is, without its fence. A table that is too wide for a phone becomes a few lines for each row.
     """
     return _Writer().write(parsed(markdown))
+
+
+def legible(media: Media, limit: int) -> str:
+    """What a file says whose bytes are text, at most `limit` of them; empty for any other."""
+    mime = media.mime.partition(";")[0].strip().lower()
+    says = media.kind == "file" and (mime.startswith("text/") or mime in _LETTERS)
+    return media.data.decode("utf-8", "replace").strip() if says and len(media.data) <= limit else ""
 
 
 def pack(text: str, limit: int, *, mark: str = "") -> list[str]:

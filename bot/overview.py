@@ -9,13 +9,16 @@ from bot.access import Access
 from bot.api import Incoming, Option, Overview, Person, Place, Setting
 from bot.errors import ParleyError, StoreAway
 from bot.i18n import Catalogue
+from bot.inbox import Inbox
 from bot.limits import Limits
 from bot.prices import Prices, money
 from bot.profile import Profile, Profiles
 from bot.roles.casting import Casting
 from bot.routing import Router
 from bot.scope import home, scope
+from bot.telemetry import reference
 from bot.usage import Period, Tally, Usages
+from bot.voices import Voices
 
 SHOWN = 100
 """Options of one setting at the most: what the narrowest platform's menu of choices takes."""
@@ -27,11 +30,14 @@ Say = Callable[..., str]
 class Accounts:
     """Lines about what was used and what is left. All calls raise `StoreAway`."""
 
-    def __init__(self, limits: Limits, usages: Usages, prices: Prices, access: Access) -> None:
+    def __init__(
+        self, limits: Limits, usages: Usages, prices: Prices, access: Access, inbox: Inbox
+    ) -> None:
         self._limits = limits
         self._usages = usages
         self._prices = prices
         self._access = access
+        self._inbox = inbox
 
     def amount(self, micro: int) -> str:
         """An amount in the currency of the prices."""
@@ -51,7 +57,7 @@ class Accounts:
         return lines
 
     async def operation(self, say: Say) -> list[str]:
-        """What everybody used together, how the whole's budgets stand, and how many wait to be let in."""
+        """What everybody used together, how the whole's budgets stand, who waits to be let in, what was given up."""
         day, month = await self._usages.tally("total", "day"), await self._usages.tally("total", "month")
         lines = [self.used(say, "day", day), self.used(say, "month", month)]
         for period, tally in (("day", day), ("month", month)):
@@ -64,6 +70,11 @@ class Accounts:
             lines.append(say("stats.feedback", good=month.good, bad=month.bad))
         if waiting := len(await self._access.waiting()):
             lines.append(say("stats.waiting", count=waiting))
+        given_up, newest = await self._inbox.given_up()
+        if given_up:
+            lines.append(say("stats.given_up", count=given_up))
+        if newest is not None and newest.message is not None:
+            lines[-1] += " " + say("stats.newest", name=reference(newest.message))
         return lines
 
     def used(self, say: Say, period: Period, tally: Tally) -> str:
@@ -85,6 +96,7 @@ class Overviews:
         profiles: Profiles,
         casting: Casting,
         router: Router,
+        voices: Voices,
         catalogue: Catalogue,
         policy: Literal["user", "thread", "chat"],
         language: Callable[[Profile, str], str],
@@ -94,6 +106,7 @@ class Overviews:
         self._profiles = profiles
         self._casting = casting
         self._router = router
+        self._voices = voices
         self._catalogue = catalogue
         self._policy = policy
         self._language = language
@@ -113,6 +126,7 @@ class Overviews:
             await self._role(say, profile, language, place, person),
             await self._model(say, profile),
             self._languages(say, profile),
+            *self._voices.settings(say, profile),
         )
         operation = await self._accounts.operation(say) if self._access.admin(place, person) else ()
         usage = await self._accounts.usage(say, place, person)

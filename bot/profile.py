@@ -24,7 +24,8 @@ _log = structlog.get_logger(__name__)
 class Profile:
     """A conversation's choices; what is empty or None follows the operator's settings.
 
-    `system` is a prompt of the conversation's own, in the place of the role's. `max_tokens` are an answer's.
+    `system` is a prompt of the conversation's own, in the place of the role's. `max_tokens` are an answer's,
+    and `n` answers are given to one question.
     `session` is the id of the session it is in; its first one has none. `voice` says what is answered by voice, a
     `settings.VOICES`; `speaker` with which voice, and `speed` how fast (1: as usual).
     """
@@ -43,6 +44,7 @@ class Profile:
     session: str = ""
     speaker: str = ""
     speed: float | None = None
+    n: int | None = None
 
 
 class Choice(TypedDict, total=False):
@@ -62,6 +64,7 @@ class Choice(TypedDict, total=False):
     session: str
     speaker: str
     speed: float | None
+    n: int | None
 
 
 def _number(kind: type, low: float, high: float) -> TypeAdapter[Any]:
@@ -83,8 +86,10 @@ _FIELDS: Mapping[str, TypeAdapter[Any]] = {
     "frequency_penalty": _number(float, -2, 2),
     "stop": _STOP,
     "speed": _number(float, 0.5, 2),
+    "n": _number(int, 1, 4),
 }
-"""The chat endpoint has these bounds (platform.openai.com/docs/api-reference/chat/create); the speed's are ours."""
+"""The chat endpoint has these bounds (platform.openai.com/docs/api-reference/chat/create); the speed's and those of
+`n` are ours."""
 
 
 class Profiles:

@@ -13,7 +13,7 @@ import structlog
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from bot.api import Gone, Incoming, Media, Text, Unavailable, VoiceForm
+from bot.api import Gone, Incoming, Media, Option, Status, Text, Unavailable, VoiceForm
 from bot.delivery import Delivery, Handler
 from bot.dialogue import Answer
 from bot.endpoints.audio import Voiced, sentences
@@ -22,12 +22,16 @@ from bot.media.kinds import sniff
 from bot.media.workshop import Workshop
 from bot.meter import Meter
 from bot.routing import Router
+from bot.voices import Voices
 
 ANSWER_LIMIT = 4000
 """Characters of an answer that are spoken; the rest is for the eye."""
 
-PART = 60.0
-"""Seconds of one voice message in AMR (developers.weixin.qq.com, "Adding temporary materials")."""
+PART = 59.9
+"""Seconds of one voice message in AMR: a minute, less what the codec may add to it.
+
+Source: developers.weixin.qq.com, "Adding temporary materials".
+"""
 
 _ASKED: Mapping[VoiceForm, Voiced] = MappingProxyType({"ogg-opus": "opus", "mp3": "mp3", "amr": "mp3"})
 _READY: Mapping[VoiceForm, tuple[str, str]] = MappingProxyType(
@@ -44,36 +48,30 @@ _log = structlog.get_logger(__name__)
 
 
 class Speaking:
-    """Speaks answers, and what people want to hear. `mode` holds where a conversation chose none (`VOICE`).
-
-    `clock` counts seconds from anywhere.
-    """
+    """Speaks answers, and what people want to hear. `clock` counts seconds from anywhere."""
 
     def __init__(
         self,
         router: Router,
         meter: Meter,
         workshop: Workshop,
+        voices: Voices,
         *,
-        mode: str = "auto",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._router = router
         self._meter = meter
         self._workshop = workshop
-        self._mode = mode
+        self._voices = voices
         self._clock = clock
         self._told: OrderedDict[str, float] = OrderedDict()
-
-    def mode(self, delivery: Delivery) -> str:
-        """What is answered by voice in this conversation: one of `settings.VOICES`."""
-        return delivery.profile.voice or self._mode
 
     async def say(self, delivery: Delivery, words: str, *, purpose: str = "") -> bool:
         """Send `words` as one voice message, or several where the platform's are short. False: the person stopped it.
 
         Raises the errors of `Router.speak`, of `Workshop` and of `Meter.work`.
         """
+        await delivery.send(Status("speaking", (Option(delivery.say("offer.stop"), "/stop"),)))
         work = self._meter.work(
             "speak",
             len(words),
@@ -131,7 +129,7 @@ class Speaking:
     def _wanted(self, delivery: Delivery, question: Incoming, answer: Answer) -> bool:
         if delivery.stopping.is_set() or answer.closing in _SILENT or not self._router.can("speak"):
             return False
-        mode = self.mode(delivery)
+        mode = self._voices.way(delivery.profile)
         return mode in ("voice", "both") or (mode == "auto" and spoken_question(question))
 
     async def _tell(self, delivery: Delivery) -> None:
@@ -168,21 +166,22 @@ class Muting:
     In a group the text is shown in any case: not everybody there can listen.
     """
 
-    def __init__(self, speaking: Speaking, router: Router, following: Handler) -> None:
-        self._speaking = speaking
+    def __init__(self, voices: Voices, router: Router, following: Handler) -> None:
+        self._voices = voices
         self._router = router
         self._following = following
 
     async def __call__(self, delivery: Delivery) -> None:
         """Pass the message on."""
         alone = delivery.message.place.kind == "private"
-        delivery.muted = alone and self._speaking.mode(delivery) == "voice" and self._router.can("speak")
+        spoken = self._voices.way(delivery.profile) == "voice" and self._router.can("speak")
+        delivery.muted = alone and spoken
         await self._following(delivery)
 
 
 def spoken_question(question: Incoming) -> bool:
     """Whether the person spoke instead of writing."""
-    return any(attachment.kind == "audio" for attachment in question.attachments)
+    return question.spoken or any(attachment.kind == "audio" for attachment in question.attachments)
 
 
 # --- words for the ear -------------------------------------------------------------------------------------

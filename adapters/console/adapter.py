@@ -28,6 +28,8 @@ from bot.api import (
     Incoming,
     Journal,
     MenuEntry,
+    Person,
+    Place,
     Reply,
     Said,
     Store,
@@ -143,6 +145,10 @@ class Console:
     async def earlier(self, incoming: Incoming) -> Sequence[Said]:
         """A terminal has no threads."""
         return ()
+
+    async def administers(self, place: Place, person: Person) -> bool:
+        """A terminal has no groups."""
+        return False
 
     async def check(self) -> Sequence[Finding]:
         """There is nobody to ask."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from adapters._language import column
+
 _ENGLISH: Mapping[str, str] = MappingProxyType(
     {
         "hint": "/help tells more, /attach FILE sends a file along. "
@@ -21,6 +23,7 @@ _ENGLISH: Mapping[str, str] = MappingProxyType(
         "typing": "typing…",
         "drawing": "drawing…",
         "listening": "listening…",
+        "speaking": "speaking…",
         "again": "(the answer begins again)",
         "stopping": "(stopping; press Ctrl-C again to wait no longer)",
         "away": "The bot cannot reach its memory. It keeps trying; nothing that was accepted is lost.",
@@ -44,6 +47,7 @@ _CHINESE: Mapping[str, str] = MappingProxyType(
         "typing": "输入中…",
         "drawing": "绘图中…",
         "listening": "聆听中…",
+        "speaking": "朗读中…",
         "again": "（重新回答）",
         "stopping": "（正在停止；再按一次 Ctrl-C 不再等待）",
         "away": "机器人暂时连不上存储，正在重试；已接收的消息不会丢失。",
@@ -67,6 +71,7 @@ _TRADITIONAL: Mapping[str, str] = MappingProxyType(
         "typing": "輸入中…",
         "drawing": "繪圖中…",
         "listening": "聆聽中…",
+        "speaking": "朗讀中…",
         "again": "（重新回答）",
         "stopping": "（正在停止；再按一次 Ctrl-C 不再等待）",
         "away": "機器人暫時連不上儲存，正在重試；已接收的訊息不會遺失。",
@@ -75,18 +80,14 @@ _TRADITIONAL: Mapping[str, str] = MappingProxyType(
         "unkept": "[{kind}: 檔案過大或已過期，未能保留]",
     }
 )
-_WORDS = MappingProxyType({"en": _ENGLISH, "zh-Hans": _CHINESE, "zh-Hant": _TRADITIONAL})
-_REGIONS = frozenset({"hant", "tw", "hk", "mo"})  # where Chinese is written in traditional characters
+_LANGUAGES = ("en", "zh-Hans", "zh-Hant")
 
 
 def spoken(language: str) -> str:
     """The language of ours that serves a BCP 47 tag; English where we do not speak it."""
-    first, *rest = language.lower().split("-")
-    if first != "zh":
-        return "en"
-    return "zh-Hans" if _REGIONS.isdisjoint(rest) else "zh-Hant"
+    return _LANGUAGES[column(language)]
 
 
 def say(language: str, key: str, **values: str | int) -> str:
     """The sentence for `key` in the language that serves the tag `language`."""
-    return _WORDS[spoken(language)][key].format(**values)
+    return (_ENGLISH, _CHINESE, _TRADITIONAL)[column(language)][key].format(**values)

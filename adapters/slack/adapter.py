@@ -10,7 +10,7 @@ from slack_bolt.async_app import AsyncApp
 from starlette.routing import BaseRoute
 
 from adapters._errands import Errands
-from adapters.slack import check, oauth
+from adapters.slack import check, oauth, owners
 from adapters.slack.bolt import bolt
 from adapters.slack.bots import Bots
 from adapters.slack.client import Clients, Refused
@@ -37,6 +37,8 @@ from bot.api import (
     Incoming,
     Journal,
     MenuEntry,
+    Person,
+    Place,
     Reply,
     Said,
     Submit,
@@ -123,6 +125,14 @@ class SlackAdapter:
         except Gone:
             return ()
         return await self._threads.earlier(client, incoming)
+
+    async def administers(self, place: Place, person: Person) -> bool:
+        """Whether they made the channel, or run its workspace. Raises `Unavailable`."""
+        try:
+            client = await self._clients.of(place.account)
+        except Gone:
+            return False
+        return await owners.runs(client, place.chat, person.id)
 
     async def check(self) -> Sequence[Finding]:
         """Whether Slack takes the credentials, and which rights are missing. Raises nothing."""

@@ -6,7 +6,7 @@ Objects: https://docs.slack.dev/reference/objects/file-object
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from adapters.slack import mrkdwn
@@ -37,8 +37,10 @@ def referred(ref: str) -> tuple[str, str]:
     raise ValueError("no reference to a file")
 
 
-def quoted(shares: Sequence[Json] | None, team: str, names: Mapping[str, str]) -> Quoted | None:
-    """The messages that were forwarded, or whose link was unfolded; None where there are none."""
+def quoted(
+    shares: Sequence[Json] | None, team: str, names: Mapping[str, str], us: Collection[str] = ()
+) -> Quoted | None:
+    """The messages that were forwarded, or whose link was unfolded; None where there are none. `us`: our ids."""
     found = [share for share in shares or () if share.get("is_share") or share.get("is_msg_unfurl")]
     if not found:
         return None
@@ -48,6 +50,7 @@ def quoted(shares: Sequence[Json] | None, team: str, names: Mapping[str, str]) -
         text="\n\n".join(filter(None, texts)),
         author=authors.pop() if len(authors) == 1 else "",
         attachments=tuple(a for share in found for a in attachments(share.get("files"), team))[:_MOST],
+        ours=all(share.get("author_id") in us for share in found),
     )
 
 

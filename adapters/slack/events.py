@@ -140,6 +140,8 @@ class Events:
             return
         if leaves(incoming.text) and await self._left(client, incoming, joined=joined):
             return
+        if heard.below and _only_words(incoming):
+            incoming = replace(incoming, quoted=await self._threads.picture(client, incoming))
         await self._inlet.hand_in(incoming)
         if incoming.place.kind == "private" and incoming.id == incoming.place.thread:
             self._errands.start("a title", lambda: self._desk.title(client, incoming))
@@ -217,6 +219,12 @@ def _in_a_thread(incoming: Incoming) -> bool:
     """Whether it answers in a channel's thread. What opens a thread has to name us, whoever answered it since."""
     own = incoming.edits or incoming.id
     return incoming.place.kind == "group" and incoming.place.thread != own
+
+
+def _only_words(incoming: Incoming) -> bool:
+    """Whether it says something to us, and brings nothing along."""
+    to_us = incoming.addressed in ("private", "mention", "reply") and not incoming.edits
+    return to_us and bool(incoming.text.strip()) and not (incoming.attachments or incoming.quoted)
 
 
 def _lane(incoming: Incoming) -> str:

@@ -10,6 +10,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Message
 
+from adapters._body import body_of
+
 PATH = "/slack/events"
 BODY_LIMIT = 1_000_000
 """Bytes. The longest that Slack has to tell, an edit with what stood there before, is smaller."""
@@ -32,7 +34,7 @@ class Endpoint:
         if not request.headers.get("x-slack-request-timestamp", "").isdecimal():
             return self._unsigned()
         try:
-            body = await _body(request)
+            body = await body_of(request, BODY_LIMIT)
         except ClientDisconnect:
             return Response(status_code=400)
         if body is None:
@@ -54,16 +56,6 @@ class Endpoint:
                 "slack.signature_refused", remedy="is SLACK_SIGNING_SECRET the app's, and is the clock right?"
             )
         return JSONResponse({"error": "invalid signature"}, 401)
-
-
-async def _body(request: Request) -> bytes | None:
-    """The body, or None where it is too large."""
-    read = bytearray()
-    async for chunk in request.stream():
-        read += chunk
-        if len(read) > BODY_LIMIT:
-            return None
-    return bytes(read)
 
 
 def _again(request: Request, body: bytes) -> Request:

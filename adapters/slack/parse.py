@@ -44,10 +44,14 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Somebody said something, or took it back. `bot`: the ids by which it is known, where a bot said it."""
+    """Somebody said something, or took it back. `bot`: the ids by which it is known, where a bot said it.
+
+    `below`: it stands in a thread that a message of ours opened.
+    """
 
     incoming: Incoming
     bot: frozenset[str] = frozenset()
+    below: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ def _message(event: Json, message: Json, me: Identity, names: Mapping[str, str])
     where = _place(event, message, me)
     text = mrkdwn.plain(mrkdwn.without(said, me.user), names)
     held = content.attachments(message.get("files"), me.team)
-    quoted = content.quoted(message.get("attachments"), me.team, names)
+    quoted = content.quoted(message.get("attachments"), me.team, names, (me.user, me.bot))
     if not (text or held or quoted or called):
         return None
     incoming = Incoming(
@@ -132,7 +136,8 @@ def _message(event: Json, message: Json, me: Identity, names: Mapping[str, str])
         addressed=_addressed(where, text, called=called),
         sent_at=float(message["ts"]),
     )
-    return Heard(incoming, bot)
+    below = message.get("parent_user_id") == me.user and where.thread != incoming.id
+    return Heard(incoming, bot, below)
 
 
 def _changed(event: Json, me: Identity, names: Mapping[str, str]) -> Heard | None:

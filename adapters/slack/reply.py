@@ -197,6 +197,8 @@ class SlackReply:
 
     async def _status(self, status: Status) -> None:
         self._posts.growing = rendering.buttons(status.offers)
+        if status.doing == "speaking":  # what is spoken has all been written
+            await self._close()
         if self._draft is None and (self._showing is None or self._showing.done()):
             self._showing = asyncio.create_task(self._show_status(status.doing))
 

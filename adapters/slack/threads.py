@@ -13,7 +13,7 @@ from adapters._draft import Later
 from adapters.slack import content, mrkdwn
 from adapters.slack.client import Client, Refused
 from adapters.slack.people import People
-from bot.api import Gone, Incoming, Said, Store
+from bot.api import Gone, Incoming, Quoted, Said, Store
 
 _MONTH = 30 * 86400.0
 _KEPT = 600.0  # seconds: while the message is answered, however often that is begun
@@ -65,6 +65,29 @@ class Threads:
             kept = await self._told(client, found)
             await self._store.put(key, _SAID.dump_json(list(kept)).decode(), ttl=_KEPT)
         return kept
+
+    async def picture(self, client: Client, incoming: Incoming) -> Quoted | None:
+        """Our picture that opened the thread, as what the first message there answers; None for any other.
+
+        Whoever goes on in the thread means what came since. Raises `Unavailable`.
+        """
+        place = incoming.place
+        key = f"first:{place.account}:{place.chat}:{place.thread}"
+        first = await self._store.put(key, incoming.id, ttl=_MONTH, absent=True)
+        if not first and await self._store.get(key) != incoming.id:
+            return None
+        try:
+            answer = await client.call(
+                "conversations.replies", channel=place.chat, timeout=_WAIT, ts=place.thread, limit=1
+            )
+        except (Refused, Gone, Later) as error:
+            _log.info("slack.thread_not_read", team=place.account, channel=place.chat, fault=str(error))
+            return None
+        root = next((m for m in answer.get("messages") or () if isinstance(m, Mapping)), {})
+        held = content.attachments(root.get("files"), client.team)
+        if root.get("ts") != place.thread or not any(a.kind == "image" for a in held):
+            return None
+        return Quoted(mrkdwn.plain(str(root.get("text") or ""), {}), attachments=held, ours=True)
 
     async def _replies(
         self, client: Client, incoming: Incoming, before: str

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from adapters._language import column
+
 WORDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
         "expired": (
@@ -14,8 +16,8 @@ WORDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         ),
         "waits": (
             "I am still answering another message here. Yours comes next.",
-            "我还在回答这里的另一条消息，接下来就回答你。",
-            "我還在回答這裡的另一則訊息，接下來就回答你。",
+            "我还在回答这里的另一条消息，接下来就回答您。",
+            "我還在回答這裡的另一則訊息，接下來就回答您。",
         ),
         "left": (
             "I have left this thread. Mention me to call me back.",
@@ -24,8 +26,8 @@ WORDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         ),
         "greeting": (
             "Hello! Mention me in a message, and I answer in its thread.",
-            "你好！在消息中提及我，我会在消息列中回答。",
-            "你好！在訊息中提及我，我會在討論串中回答。",
+            "您好！在消息中提及我，我会在消息列中回答。",
+            "您好！在訊息中提及我，我會在討論串中回答。",
         ),
         # the desk: slash command, shortcuts, forms
         "asks": ("*{name} asks:* {question}", "*{name} 问：*{question}", "*{name} 問：*{question}"),
@@ -51,8 +53,8 @@ WORDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         ),
         "form_foreign": (
             "This form belongs to somebody else. Please open one of your own.",
-            "这个表单属于别人，请打开你自己的表单。",
-            "這個表單屬於別人，請開啟你自己的表單。",
+            "这个表单属于别人，请打开您自己的表单。",
+            "這個表單屬於別人，請開啟您自己的表單。",
         ),
         "in_threads": (
             "In a thread, where Slack knows no /parley, write an exclamation mark instead: !undo",
@@ -75,7 +77,7 @@ WORDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
             "把這則訊息翻譯成繁體中文。",
         ),
         "ask.title": ("Ask about this", "询问此消息", "詢問此訊息"),
-        "ask.question": ("Your question", "你的问题", "你的問題"),
+        "ask.question": ("Your question", "您的问题", "您的問題"),
         "ask.submit": ("Ask", "提问", "提問"),
         "ask.empty": ("Please write a question.", "请写下问题。", "請寫下問題。"),
         "form.cancel": ("Cancel", "取消", "取消"),
@@ -106,30 +108,30 @@ WORDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
             "請說明我在這個角色中應該是誰。",
         ),
         # the Home tab
-        "home.title": ("Your choices", "你的选择", "你的選擇"),
+        "home.title": ("Your choices", "您的选择", "您的選擇"),
         "home.away": (
             "Your choices cannot be shown just now. Please open this tab again in a minute.",
-            "暂时无法显示你的选择，请一分钟后重新打开此页。",
-            "暫時無法顯示你的選擇，請一分鐘後重新開啟此頁。",
+            "暂时无法显示您的选择，请一分钟后重新打开此页。",
+            "暫時無法顯示您的選擇，請一分鐘後重新開啟此頁。",
         ),
         "home.stranger": (
             "You cannot use this bot yet. Send it a message, and it tells you how to get access.",
-            "你还不能使用此机器人。给它发一条消息，它会告诉你怎样获得权限。",
-            "你還不能使用此機器人。傳一則訊息給它，它會告訴你如何取得權限。",
+            "您还不能使用此机器人。给它发一条消息，它会告诉您怎样获得权限。",
+            "您還不能使用此機器人。傳一則訊息給它，它會告訴您如何取得權限。",
         ),
         "home.role": ("Define a role", "定义角色", "定義角色"),
         "home.new": (
             "What you choose here holds wherever you have not chosen otherwise. Each message outside of a thread "
             "begins a new conversation; /parley help lists the commands.",
-            "此处的选择适用于你未另作选择的所有对话。消息列之外的每条消息都会开始新的对话。"
+            "此处的选择适用于您未另作选择的所有对话。消息列之外的每条消息都会开始新的对话。"
             "输入 /parley help 查看所有命令。",
-            "此處的選擇適用於你未另作選擇的所有對話。討論串之外的每則訊息都會開始新的對話。"
+            "此處的選擇適用於您未另作選擇的所有對話。討論串之外的每則訊息都會開始新的對話。"
             "輸入 /parley help 查看所有指令。",
         ),
-        "home.usage": ("Your usage", "你的用量", "你的用量"),
+        "home.usage": ("Your usage", "您的用量", "您的用量"),
         "home.operation": ("All people together", "所有人合计", "所有人合計"),
         # the agent view, and threads that the bot has joined
-        "prompts.title": ("What can I do for you?", "我能帮你做什么？", "我能幫你做什麼？"),
+        "prompts.title": ("What can I do for you?", "我能帮您做什么？", "我能幫您做什麼？"),
         "prompts.help": ("What can you do?", "你会做什么？", "你會做什麼？"),
         "prompts.write": ("Help me write a message", "帮我写一条消息", "幫我寫一則訊息"),
         "prompts.write.text": (
@@ -160,22 +162,22 @@ WORDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "status.typing": ("is writing…", "正在输入…", "正在輸入…"),
         "status.drawing": ("is drawing…", "正在绘图…", "正在繪圖…"),
         "status.listening": ("is listening…", "正在聆听…", "正在聆聽…"),
+        "status.speaking": ("is speaking…", "正在朗读…", "正在朗讀…"),
         # a whispered answer has a file
         "file_sent": (
             "I have sent you the file in a direct message.",
-            "文件已通过私信发送给你。",
-            "檔案已透過私訊傳送給你。",
+            "文件已通过私信发送给您。",
+            "檔案已透過私訊傳送給您。",
         ),
         "file_not_sent": (
             "I could not send you the file. Please ask me in a direct message.",
-            "我无法把文件发送给你。请私信问我。",
-            "我無法把檔案傳送給你。請私訊問我。",
+            "我无法把文件发送给您。请私信问我。",
+            "我無法把檔案傳送給您。請私訊問我。",
         ),
     }
 )
 """Key → English, simplified Chinese, traditional Chinese."""
 
-_TRADITIONAL = frozenset({"hant", "tw", "hk", "mo"})
 
 _FAREWELLS = frozenset(
     {
@@ -187,20 +189,13 @@ _FAREWELLS = frozenset(
 
 
 def say(language: str, key: str, **values: str | int) -> str:
-    """The sentence for `key` in the language of a BCP 47 tag: Chinese for any `zh`, else English.
+    """The sentence for `key` in the language of a BCP 47 tag.
 
     Raises `LookupError` where there is no such sentence, or it lacks a value.
     """
-    return WORDS[key][_column(language)].format(**values)
+    return WORDS[key][column(language)].format(**values)
 
 
 def leaves(text: str) -> bool:
     """Whether a message does nothing but send the bot away: "leave", "bye bot", in any of the languages."""
     return " ".join(text.casefold().strip(" .!,。！，~～👋\n").split()) in _FAREWELLS
-
-
-def _column(language: str) -> int:
-    first, *rest = language.lower().replace("_", "-").split("-")
-    if first != "zh":
-        return 0
-    return 2 if _TRADITIONAL & set(rest) else 1

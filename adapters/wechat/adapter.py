@@ -21,6 +21,8 @@ from bot.api import (
     Incoming,
     Journal,
     MenuEntry,
+    Person,
+    Place,
     Reply,
     Said,
     Submit,
@@ -33,6 +35,7 @@ class WeChatAdapter:
 
     name: ClassVar[str] = "wechat"
     voice_form: ClassVar[VoiceForm] = "amr"
+    picture_limit: ClassVar[int] = 2 * 1024 * 1024
     tools: ClassVar[Mapping[str, str]] = MappingProxyType({**Official.tools, **Personal.tools})
 
     def __init__(self, lines: Sequence[Line]) -> None:
@@ -67,6 +70,14 @@ class WeChatAdapter:
     async def earlier(self, incoming: Incoming) -> Sequence[Said]:
         """WeChat does not tell what was said before."""
         return ()
+
+    async def administers(self, place: Place, person: Person) -> bool:
+        """WeChat tells a bot nothing of who runs a group."""
+        return False
+
+    async def forget(self, place: Place, person: Person) -> None:
+        """Keep no answer that waits for them, no list and no quote. Raises `Unavailable`."""
+        await self._line(place.account).forget(place)
 
     async def check(self) -> Sequence[Finding]:
         """What each line finds. Raises nothing."""

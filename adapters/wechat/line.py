@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol
 
 from starlette.routing import BaseRoute
 
-from bot.api import Attachment, Finding, Incoming, Journal, MenuEntry, Reply, Submit
+from bot.api import Attachment, Finding, Incoming, Journal, MenuEntry, Place, Reply, Submit
 
 
 class Line(Protocol):
@@ -30,6 +30,9 @@ class Line(Protocol):
 
     def routes(self, submit: Submit) -> Sequence[BaseRoute]:
         """As `Adapter.routes`."""
+
+    async def forget(self, place: Place) -> None:
+        """Keep nothing any more of what was said in this place, a person's with the account. Raises `Unavailable`."""
 
     async def check(self) -> Sequence[Finding]:
         """As `Adapter.check`."""

@@ -24,6 +24,8 @@ from bot.api import (
     Incoming,
     Journal,
     MenuEntry,
+    Person,
+    Place,
     Reply,
     Said,
     Submit,
@@ -39,6 +41,7 @@ class WeComAdapter:
 
     name: ClassVar[str] = "wecom"
     voice_form: ClassVar[VoiceForm] = "amr"
+    picture_limit: ClassVar[int] = 10 * 1024 * 1024
     tools: ClassVar[Mapping[str, str]] = MappingProxyType({"menu": "Publish the self-built app's menu."})
 
     def __init__(
@@ -77,6 +80,15 @@ class WeComAdapter:
     async def earlier(self, incoming: Incoming) -> Sequence[Said]:
         """WeCom does not let a bot read back."""
         return ()
+
+    async def administers(self, place: Place, person: Person) -> bool:
+        """WeCom tells a bot nothing of who runs a group: an app hears no group, a smart bot only who mentions it."""
+        return False
+
+    async def forget(self, place: Place, person: Person) -> None:
+        """Keep no answer that waits for them, and no list. Raises `Unavailable`."""
+        if (line := self._line(place.account)) is not None:
+            await line.forget(place, person)
 
     async def check(self) -> Sequence[Finding]:
         """Whether WeCom takes the credentials of every line. Raises nothing."""

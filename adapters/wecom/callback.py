@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from adapters._body import body_of
 from adapters._envelope import BODY_LIMIT, Forged, read_xml
 from adapters.wecom.settings import Callback
 from bot.api import Submit, Unavailable
@@ -47,6 +48,7 @@ class Door:
         self._submit = submit
         self._app, self._kf = app, kf
         self._clock = clock
+        self._told: set[str] = set()
 
     def route(self) -> Route:
         """What the HTTP server serves."""
@@ -59,7 +61,7 @@ class Door:
         if request.method in ("GET", "HEAD"):
             return self._echo(request.query_params.get("echostr", ""), query)
         try:
-            body = await _body(request)
+            body = await body_of(request, BODY_LIMIT)
         except ClientDisconnect:
             return Response(status_code=400)
         if body is None:
@@ -96,17 +98,11 @@ class Door:
     def _fresh(self, timestamp: str) -> bool:
         return timestamp.isdecimal() and len(timestamp) < 12 and abs(self._clock() - int(timestamp)) <= SKEW
 
-    @staticmethod
-    def _refused(reason: str) -> Response:
-        _log.warning("wecom.callback_refused", reason=reason)
+    def _refused(self, reason: str) -> Response:
+        if reason not in self._told:  # anybody may post here, as often as they like
+            self._told.add(reason)
+            remedy = (
+                "are WECOM_TOKEN and WECOM_ENCODING_AES_KEY those of the callback, and is the clock right?"
+            )
+            _log.warning("wecom.callback_refused", reason=reason, remedy=remedy)
         return Response(status_code=403)
-
-
-async def _body(request: Request) -> bytes | None:
-    """The body; None where it is too long."""
-    read = bytearray()
-    async for chunk in request.stream():
-        read += chunk
-        if len(read) > BODY_LIMIT:
-            return None
-    return bytes(read)

@@ -7,7 +7,19 @@ from typing import ClassVar, Protocol
 
 from starlette.routing import BaseRoute
 
-from bot.api import Attachment, Finding, Gone, Incoming, Journal, MenuEntry, Reply, ReplyPart, Submit
+from bot.api import (
+    Attachment,
+    Finding,
+    Gone,
+    Incoming,
+    Journal,
+    MenuEntry,
+    Person,
+    Place,
+    Reply,
+    ReplyPart,
+    Submit,
+)
 
 
 class Line(Protocol):
@@ -29,6 +41,9 @@ class Line(Protocol):
 
     def routes(self, submit: Submit) -> Sequence[BaseRoute]:
         """What the HTTP server serves for this line alone."""
+
+    async def forget(self, place: Place, person: Person) -> None:
+        """Keep nothing any more of what this person was answered here. Raises `Unavailable`."""
 
     async def check(self) -> Sequence[Finding]:
         """Whether WeCom takes the credentials. Raises nothing."""

@@ -51,7 +51,7 @@ def form(media: Media) -> Form | None:
     kind, ending = _KINDS.get(mime, ("file", _ENDINGS.get(mime, "bin")))
     if size > _MOST[kind]:
         kind = "file"
-    return Form(kind, f"{media.kind}.{ending}") if _LEAST < size <= _MOST[kind] else None
+    return Form(kind, media.name or f"{media.kind}.{ending}") if _LEAST < size <= _MOST[kind] else None
 
 
 class Uploads:

@@ -24,13 +24,14 @@ _log = structlog.get_logger(__name__)
 class Announcing:
     """An announcement goes the way of every message, so that none is lost, and nobody hears it twice.
 
-    `accept` takes it into a conversation, once; `admits` tells who may still talk to the bot.
+    `accept` takes it into a conversation, once, and tells whether it is in: a full one takes nothing. `admits` tells
+    who may still talk to the bot.
     """
 
     def __init__(
         self,
         correspondents: Correspondents,
-        accept: Callable[[Incoming], Awaitable[None]],
+        accept: Callable[[Incoming], Awaitable[bool]],
         admits: Callable[[Place, Person], bool],
     ) -> None:
         self._correspondents = correspondents
@@ -72,13 +73,18 @@ class Announcing:
         if await self._correspondents.text(name) is None:
             await call.delivery.notice("broadcast.expired")
             return
-        people = await self._people(call)
+        people, reached = await self._people(call), 0
         for place, person in people:
             # The same id, however often the button is pressed or this is begun anew: each hears it once.
             told = Incoming(f"announcement:{name}", place, person, f"/{DELIVER} {name}", addressed="command")
-            await self._accept(told)
-        _log.info("announcement.sent", people=len(people))
-        await call.delivery.notice("broadcast.done", count=len(people))
+            reached += await self._accept(told)
+        _log.info("announcement.sent", people=reached, full=len(people) - reached)
+        if reached == len(people):
+            await call.delivery.notice("broadcast.done", count=reached)
+            return
+        say = call.delivery.say
+        again = Option(say("broadcast.again"), f"/broadcast send {name}")
+        await call.delivery.send(Choices(say("broadcast.partly", count=reached, people=len(people)), (again,)))
 
     async def _people(self, call: Call) -> list[tuple[Place, Person]]:
         mine = call.delivery.message

@@ -55,7 +55,8 @@ class Basics:
         if not await self._windows.load(delivery.window):
             await delivery.notice("continue.nothing")
             return
-        await self._dialogue.answer(delivery, replace(delivery.message, text=delivery.say("continue.prompt")))
+        more = replace(delivery.message, text=delivery.say("continue.prompt"))
+        await self._dialogue.answer(delivery, more, plain=True)
 
     async def stop(self, call: Call) -> None:
         """Reached only where nothing runs: a running answer has been interrupted by the inbox already."""
@@ -63,13 +64,22 @@ class Basics:
 
 
 def help_for(commands: Sequence[Command], admin: Admin = nobody) -> Command:
-    """/help over `commands` and itself: what the person may use where they ask."""
+    """/help over `commands` and itself: what the person may use where they ask; with a name, that one's others."""
 
     async def show(call: Call) -> None:
         listed = [c for c in (*commands, command) if c.listed(call.delivery, admin)]
-        lines = [f"/{c.name} – {call.delivery.say(f'command.help.{c.name}')}" for c in listed]
-        intro = call.delivery.say("command.help.intro")
-        await call.delivery.send(Notice("command.help", text="\n".join((intro, "", *lines))))
+        wanted = call.argument.lstrip("/／").casefold()
+        one = [c for c in listed if wanted in (c.name, *c.aliases)]
+        lines = [f"/{c.name} – {call.delivery.say(f'command.help.{c.name}')}" for c in one or listed]
+        if one and one[0].aliases:
+            names = ", ".join(f"/{name}" for name in one[0].aliases)
+            lines.append(call.delivery.say("command.help_names", names=names))
+        chosen = ", ".join(f"/{c.name}" for c in one or listed if c.chooses)
+        if chosen and call.common:
+            key = "command.help_leads" if await call.leads() else "command.help_follows"
+            lines += ["", call.delivery.say(key, commands=chosen)]
+        head = () if one else (call.delivery.say("command.help.intro"), "")
+        await call.delivery.send(Notice("command.help", text="\n".join((*head, *lines))))
 
     command = Command("help", show, ("start", "帮助", "幫助"))
     return command

@@ -116,6 +116,7 @@ class Personal:
                 await self._sessions.forget(conversation)
         for forget in self._forgets:
             await forget(delivery, conversations)
+        await delivery.forget()
         await delivery.notice("forget.done_shared" if delivery.shared else "forget.done")
 
     def _proof(self, delivery: Delivery, at: int | None = None) -> str:

@@ -33,7 +33,7 @@ _DEFINED = re.compile(r"(?P<name>[^:：\n]*)[:：\n](?P<prompt>.*)", re.DOTALL)
 
 
 class RoleCommands:
-    """The commands about roles. Only an admin may delete what others shared, and choose for all."""
+    """The commands about roles. Only an admin, of the group or of the bot, may delete what others shared."""
 
     def __init__(self, casting: Casting, profiles: Profiles, dialogue: Dialogue) -> None:
         self._casting = casting
@@ -56,8 +56,8 @@ class RoleCommands:
     def commands(self) -> list[Command]:
         """The family."""
         return [
-            Command("role", self.role, ("roles", "mode", "角色")),
-            Command("system", self.system, ("prompt", "系统", "系統", "提示词", "提示詞")),
+            Command("role", self.role, ("roles", "mode", "角色"), chooses=True),
+            Command("system", self.system, ("prompt", "系统", "系統", "提示词", "提示詞"), chooses=True),
         ]
 
     async def role(self, call: Call) -> None:
@@ -87,8 +87,7 @@ class RoleCommands:
 
     async def _use(self, call: Call, role: Role) -> None:
         delivery = call.delivery
-        if call.fixed:
-            await delivery.notice("command.admins_only", command="/role")
+        if not await call.may_choose("/role"):
             return
         # A prompt of the conversation's own would hide the role that was just asked for.
         await self._profiles.change(delivery.conversation, role=role.id, system="")
@@ -101,8 +100,7 @@ class RoleCommands:
             await self._choose_default(call)
             return
         role = await self._casting.default()
-        if call.fixed:
-            await delivery.notice("command.admins_only", command="/role")
+        if not await call.may_choose("/role"):
             return
         await self._profiles.change(delivery.conversation, role=_unless_inherited(delivery, role), system="")
         await self._introduce(delivery, role)
@@ -133,8 +131,11 @@ class RoleCommands:
 
     def _current(self, delivery: Delivery, role: Role) -> str:
         key = "role.current_prompt" if delivery.profile.system else "role.current"
-        said = delivery.say(key, emoji=role.emoji, name=role.name(delivery.language))
-        return f"{said}\n{delivery.say('role.choose')}"
+        lines = [delivery.say(key, emoji=role.emoji, name=role.name(delivery.language))]
+        if role.tools:
+            tools = ", ".join(delivery.say(f"tool.{name}") for name in role.tools)
+            lines.append(delivery.say("tool.of_role", tools=tools))
+        return "\n".join((*lines, delivery.say("role.choose")))
 
     async def _list(self, call: Call) -> None:
         delivery, text = call.delivery, call.argument
@@ -212,8 +213,11 @@ class RoleCommands:
         delivery, text = call.delivery, call.argument
         named = await self._named(delivery, text)
         author, _ = self._owners(delivery)
-        allowed = [made for made in named if call.admin or made.author == author]
-        if not allowed:
+        leads = await call.leads() if any(made.author != author for made in named) else False
+        allowed = [made for made in named if leads or made.author == author]
+        if leads is None and not allowed:
+            await delivery.notice("command.admins_unknown", command="/role delete")
+        elif not allowed:
             await delivery.notice("role.not_author" if named else "role.not_yours", name=text[:NAME_LIMIT])
         elif text == allowed[0].id:
             await self._own.delete(text)
@@ -261,8 +265,8 @@ class RoleCommands:
         delivery, text = call.delivery, call.argument
         if not text:
             await self._show_prompt(delivery)
-        elif call.fixed:
-            await delivery.notice("command.admins_only", command="/system")
+        elif not await call.may_choose("/system"):
+            return
         elif text.casefold() in ("reset", "default", "重置", "默认", "預設", "恢复", "恢復"):
             role = await self._casting.resolve(delivery.profile)
             chosen = delivery.profile.role or _unless_inherited(delivery, role)

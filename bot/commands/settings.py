@@ -17,6 +17,7 @@ from bot.delivery import Delivery
 from bot.dialogue import Dialogue
 from bot.profile import Profile, Profiles
 from bot.roles.casting import Casting
+from bot.voices import LISTS, Voices, shown
 
 _BACK = frozenset({"default", "reset", "none", "默认", "預設", "默認"})
 _STOPS = 4
@@ -75,6 +76,7 @@ PARAMETERS = (
     Parameter("max_tokens", 1, 1_000_000, whole=True, aliases=("max", "length", "长度", "長度")),
     Parameter("presence_penalty", -2, 2, aliases=("presence",)),
     Parameter("frequency_penalty", -2, 2, aliases=("frequency",)),
+    Parameter("n", 1, 4, whole=True, aliases=("choices", "answers", "回答数", "回答數")),
 )
 _NAMES = {name: p for p in PARAMETERS for name in (p.name, *p.aliases)}
 
@@ -89,19 +91,21 @@ class Preferences:
         dialogue: Dialogue,
         *,
         language: Callable[[Profile, str], str],
+        voices: Voices,
     ) -> None:
         """`language` is that of the bot's own words, by the profile and the tag that the app reports."""
         self._profiles = profiles
         self._casting = casting
         self._dialogue = dialogue
         self._language = language
+        self._voices = voices
 
     def commands(self) -> list[Command]:
         """The family."""
         return [
-            Command("set", self.set, ("参数", "參數")),
+            Command("set", self.set, ("参数", "參數"), chooses=True),
             Command("settings", self.settings, ("config", "设置", "設定")),
-            Command("lang", self.lang, ("language", "语言", "語言")),
+            Command("lang", self.lang, ("language", "语言", "語言"), chooses=True),
         ]
 
     # --- sampling --------------------------------------------------------------------------------------------
@@ -113,8 +117,8 @@ class Preferences:
         name, value = (match[1].lower(), match[2].strip()) if match else (call.argument.lower(), "")
         if not call.argument:
             await delivery.send(Notice("set.shown", text=self._shown(delivery)))
-        elif call.fixed:
-            await delivery.notice("command.admins_only", command="/set")
+        elif not await call.may_choose("/set"):
+            return
         elif name in _BACK and not value:
             names: dict[str, Any] = {p.name: None for p in PARAMETERS}
             await self._profiles.change(delivery.conversation, **names, stop=())
@@ -193,14 +197,17 @@ class Preferences:
             delivery.say("model.current", model=model),
             delivery.say("lang.current", name=language),
         ]
+        voices = self._voices.settings(delivery.say, profile)
+        lines += [shown(setting) for setting in voices]
         chosen = [p.name for p in PARAMETERS if getattr(profile, p.name) is not None]
         lines += [f"{name}: {_plain(getattr(profile, name))}" for name in chosen]
         lines += [f"stop: {_quoted(profile.stop)}"] if profile.stop else []
         if delivery.shared:
             lines.append(delivery.say("settings.shared"))
         names = ("role", "model", "lang", "set", "sessions")
-        options = tuple(Option(delivery.say(f"settings.{name}"), f"/{name}") for name in names)
-        await delivery.send(Choices("\n".join(lines), options))
+        options = [Option(delivery.say(f"settings.{name}"), f"/{name}") for name in names]
+        options += [Option(setting.label, LISTS[setting.name]) for setting in voices]
+        await delivery.send(Choices("\n".join(lines), tuple(options)))
 
     # --- language --------------------------------------------------------------------------------------------
 
@@ -213,9 +220,7 @@ class Preferences:
         chosen = self._find(call.argument)
         if not chosen:
             await self._languages(delivery, delivery.say("lang.unknown", name=call.argument[:40]))
-        elif call.fixed:
-            await delivery.notice("command.admins_only", command="/lang")
-        else:
+        elif await call.may_choose("/lang"):
             place = delivery.conversation if delivery.shared else delivery.home
             language = "" if chosen == "auto" else chosen
             await self._profiles.change(place, language=language)

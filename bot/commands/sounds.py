@@ -1,80 +1,70 @@
-"""Speech made and read: /say, /voice, /transcribe, /translate."""
+"""Speech made: /say, and /voice, which chooses what is answered by voice, with which and how fast."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 import unicodedata
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
-from bot.api import Attachment, Choices, Media, Notice, Option, Status
+from bot.api import Choices, Option
 from bot.commands import Call, Command
-from bot.commands.media import AT_ONCE, attached, fetched
+from bot.commands.studio import without_notes
 from bot.delivery import Delivery
-from bot.endpoints.audio import Script, Transcript
-from bot.errors import MessageTooLong, NoSpeech, NoTranscription, Silent
-from bot.media.workshop import Workshop
-from bot.meter import Meter
+from bot.errors import MessageTooLong, NoSpeech, NoTranscription
 from bot.profile import Profiles
 from bot.routing import Router
 from bot.settings import VOICES
 from bot.speaking import Speaking, aloud
+from bot.voices import LISTS, Voices, shown
 from bot.window import Windows
 
 SAY_LIMIT = 10_000
 """Characters that are spoken at once: ten minutes or so."""
 
-SHOWN = 8000
-"""Characters of a transcript that is shown as a message; a longer one is a file."""
-
-_SCRIPTS: Mapping[Script, tuple[str, str]] = MappingProxyType(
-    {"text": ("text/plain", "txt"), "srt": ("application/x-subrip", "srt"), "vtt": ("text/vtt", "vtt")}
-)
 _MODES: Mapping[str, str] = MappingProxyType(
     {
         **{mode: mode for mode in VOICES},
         "自动": "auto", "自動": "auto", "文字": "text", "off": "text", "语音": "voice", "語音": "voice", "on": "both",
-        "两者": "both", "兩者": "both",
+        "两者": "both", "兩者": "both", "transcribe": "transcript", "转写": "transcript", "轉寫": "transcript",
+        "仅转写": "transcript", "僅轉寫": "transcript", "只转写": "transcript", "只轉寫": "transcript",
     }
 )  # fmt: skip
 _BACK = frozenset({"default", "reset", "默认", "預設"})
+_NEEDED: Mapping[str, Literal["speak", "transcribe"]] = MappingProxyType(
+    {"auto": "speak", "voice": "speak", "both": "speak", "transcript": "transcribe"}
+)
+_SPEAKERS = frozenset({"voices", "speakers", "声音", "聲音"})
+_SPEEDS = frozenset({"speed", "speeds", "速度", "语速", "語速"})
 _SPEED = re.compile(r"(?:speed|速度|语速|語速)?\s*[x×]?([0-9]{1,2}(?:[.,][0-9]{1,3})?)\s*[x×]?")
 _NAME = re.compile(r"[\w][\w .:@/-]{0,63}")
 SLOWEST, FASTEST = 0.5, 2.0
 
-What = Literal["transcribe", "translate"]
-
 
 class Sounds:
-    """The commands about speech."""
+    """The commands about the bot's own speech."""
 
     def __init__(
         self,
         router: Router,
-        meter: Meter,
         *,
-        workshop: Workshop,
         speaking: Speaking,
+        voices: Voices,
         profiles: Profiles,
         windows: Windows,
     ) -> None:
         self._router = router
-        self._meter = meter
-        self._workshop = workshop
         self._speaking = speaking
+        self._voices = voices
         self._profiles = profiles
         self._windows = windows
-        self._room = asyncio.Semaphore(AT_ONCE)
 
     def commands(self) -> list[Command]:
         """The family."""
         return [
             Command("say", self.say, ("speak", "tts", "朗读", "朗讀", "念")),
-            Command("voice", self.voice, ("语音", "語音")),
-            Command("transcribe", self.transcribe, ("stt", "转写", "轉寫", "听写", "聽寫")),
-            Command("translate", self.translate, ("译成英文", "譯成英文")),
+            Command("voice", self.voice, ("语音", "語音"), chooses=True),
         ]
 
     # --- speaking --------------------------------------------------------------------------------------------
@@ -93,7 +83,6 @@ class Sounds:
             return
         if len(words) > SAY_LIMIT:
             raise MessageTooLong(f"{len(words)} characters to be spoken", limit=SAY_LIMIT)
-        await delivery.send(Status("thinking", (Option(delivery.say("offer.stop"), "/stop"),)))
         if await self._speaking.say(delivery, words):
             await delivery.hold.keep("spoken")
         else:
@@ -102,7 +91,7 @@ class Sounds:
     async def _last(self, delivery: Delivery) -> str:
         exchanges = await self._windows.load(delivery.window)
         turns = [turn for exchange in exchanges[-1:] for turn in exchange.turns if turn.role == "assistant"]
-        return turns[-1].content if turns else ""
+        return without_notes(turns[-1].content) if turns else ""
 
     # --- choosing --------------------------------------------------------------------------------------------
 
@@ -110,20 +99,30 @@ class Sounds:
         """Show what is answered by voice, and with which; or choose that."""
         delivery = call.delivery
         given = unicodedata.normalize("NFKC", call.argument).strip()
-        if not self._router.can("speak"):
+        if not self._voices.ways():
             raise NoSpeech("not set up")
-        if not given:
-            await delivery.send(self._shown(delivery))
-        elif call.fixed:
-            await delivery.notice("command.admins_only", command="/voice")
+        if not given or given.casefold() in _SPEAKERS | _SPEEDS:
+            await delivery.send(self._shown(delivery, given.casefold()))
+        elif not await call.may_choose("/voice"):
+            return
         elif (choice := _chosen(given)) is None:
             await delivery.notice("voice.how")
         elif not SLOWEST <= (1 if choice.get("speed") is None else choice["speed"]) <= FASTEST:
             await delivery.notice("voice.range", low=f"{SLOWEST:g}", high=f"{FASTEST:g}")
         else:
+            self._possible(choice)
             place = delivery.conversation if delivery.shared else delivery.home
             await self._profiles.change(place, **choice)
             await self._told(delivery, choice)
+
+    def _possible(self, choice: Mapping[str, Any]) -> None:
+        """Raises `NoSpeech`, `NoTranscription` where no model does what was chosen."""
+        way = choice.get("voice", "")
+        needed = "speak" if choice.get("speaker") or choice.get("speed") else _NEEDED.get(way, "")
+        if needed == "speak" and not self._router.can("speak"):
+            raise NoSpeech("not set up")
+        if needed == "transcribe" and not self._router.can("transcribe"):
+            raise NoTranscription("not set up")
 
     async def _told(self, delivery: Delivery, choice: Mapping[str, Any]) -> None:
         if choice.get("speaker"):
@@ -135,80 +134,17 @@ class Sounds:
         else:
             await delivery.notice("voice.back")
 
-    def _shown(self, delivery: Delivery) -> Choices:
-        profile, mode = delivery.profile, self._speaking.mode(delivery)
-        lines = [delivery.say(f"voice.mode_{mode}")]
-        if profile.speaker:
-            lines.append(delivery.say("voice.speaker", name=profile.speaker))
-        if profile.speed:
-            lines.append(delivery.say("voice.speed", speed=f"{profile.speed:g}"))
-        lines.append(delivery.say("voice.how"))
-        options = tuple(Option(delivery.say(f"voice.choice_{m}"), f"/voice {m}") for m in VOICES)
-        return Choices("\n".join(lines), options)
-
-    # --- listening -------------------------------------------------------------------------------------------
-
-    async def transcribe(self, call: Call) -> None:
-        """What is said in the attached recording, or in the one that is replied to; `srt` and `vtt` as a file."""
-        word = call.argument.casefold()
-        if word not in ("", "text", "srt", "vtt"):
-            await call.delivery.notice("transcribe.how")
-            return
-        forms: dict[str, Script] = {"srt": "srt", "vtt": "vtt"}
-        await self._listen(call.delivery, "transcribe", forms.get(word, "text"))
-
-    async def translate(self, call: Call) -> None:
-        """What is said in it, in English."""
-        await self._listen(call.delivery, "translate", "text")
-
-    async def _listen(self, delivery: Delivery, what: What, form: Script) -> None:
-        if not self._router.can(what):
-            raise NoTranscription("not set up")
-        found = attached(delivery, "audio", "video")
-        if not found:
-            await delivery.notice(f"{what}.nothing")
-            return
-        if (kept := delivery.hold.kept) is None:
-            await delivery.send(Status("listening", (Option(delivery.say("offer.stop"), "/stop"),)))
-            async with self._room:
-                said = await self._heard(delivery, found[-1], what, form)
-            if said is None:
-                await delivery.notice("stopped")
-                return
-            if not said.text.strip():
-                raise Silent("no words")
-            kept = said.text
-            await delivery.hold.keep(kept)
-        await self._show(delivery, what, form, kept)
-
-    async def _heard(
-        self, delivery: Delivery, recording: Attachment, what: What, form: Script
-    ) -> Transcript | None:
-        """What is said in it; None where the person stopped it."""
-        data = await fetched(delivery, recording)
-        sound = await self._workshop.sound(data, name=recording.name, mime=recording.mime)
-        if sound.silent:
-            raise Silent("nothing to hear")
-        work = self._meter.work(
-            what, sound.duration, delivery.message, attempt=delivery.hold.attempt, warn=delivery.send
-        )
-        async with work as bill:
-            ask = self._router.transcribe if what == "transcribe" else self._router.translate
-            said: Transcript | None = await delivery.unless_stopped(
-                ask(sound.data, sound.mime, sound.name, form=form)
-            )
-            bill.done = sound.duration
-        return said
-
-    async def _show(self, delivery: Delivery, what: What, form: Script, text: str) -> None:
-        if form == "text" and len(text) <= SHOWN:
-            await delivery.send(Notice(f"{what}.said", text=text))
-            return
-        mime, ending = _SCRIPTS[form]
-        data = text.encode("utf-8", "replace")
-        await delivery.send(
-            Media("file", mime, data, delivery.say(f"{what}.caption"), f"transcript.{ending}")
-        )
+    def _shown(self, delivery: Delivery, word: str) -> Choices:
+        """The ways, or the voices, or the speeds, with what holds."""
+        speaks, profile = self._router.can("speak"), delivery.profile
+        if word and speaks:
+            listed = self._voices.speakers if word in _SPEAKERS else self._voices.speeds
+            setting = listed(delivery.say, profile)
+            return Choices("\n".join([shown(setting), delivery.say("voice.how")]), setting.options)
+        way, *others = self._voices.settings(delivery.say, profile)
+        lines = [delivery.say(f"voice.mode_{self._voices.way(profile)}"), *map(shown, others)]
+        options = [*way.options, *(Option(other.label, LISTS[other.name]) for other in others)]
+        return Choices("\n".join([*lines, *([delivery.say("voice.how")] if speaks else [])]), tuple(options))
 
 
 def _chosen(given: str) -> dict[str, Any] | None:

@@ -8,8 +8,10 @@ from redis.asyncio import Redis
 from bot.access import Access, AccessSettings
 from bot.api import Overview, Person, Place, Usage
 from bot.endpoints.models import Model as Listed
+from bot.endpoints.settings import Capability
 from bot.errors import StoreAway, Unreachable
 from bot.i18n import LANGUAGES, Catalogue
+from bot.inbox import Inbox
 from bot.keys import Keys
 from bot.limits import Limits, LimitSettings
 from bot.overview import SHOWN, Accounts, Overviews
@@ -18,7 +20,9 @@ from bot.profile import Profiles
 from bot.roles import Roles
 from bot.roles.casting import Casting
 from bot.roles.own import OwnRoles
+from bot.telemetry import reference
 from bot.usage import Usages
+from bot.voices import Voices
 from tests.bot.doubles import incoming
 
 HERE, ANN, EVE = Place("test", "bot", "ann"), Person("ann", "Ann", "en"), Person("eve", "Eve", "zh-TW")
@@ -30,6 +34,7 @@ class Server:
     def __init__(self) -> None:
         self.listed: Sequence[str] = ("small", "large")
         self.error: Exception | None = None
+        self.senses: set[Capability] = set()
 
     async def models(self) -> list[Listed]:
         if self.error:
@@ -38,6 +43,9 @@ class Server:
 
     async def default_model(self) -> str:
         return "small"
+
+    def can(self, capability: Capability) -> bool:
+        return capability in self.senses
 
 
 class House:
@@ -51,14 +59,17 @@ class House:
             {"BUDGET_PERSON_DAY": "0.50", "BUDGET_TOTAL_DAY": "2", "RATE_LIMIT": "off"}
         )
         self.access, self.server, self.profiles = access, Server(), Profiles(redis, keys)
-        self.limits = Limits(budgets, redis, keys)
+        self.limits, self.inbox = Limits(budgets, redis, keys), Inbox(redis, keys)
         casting = Casting(Roles.load(None), OwnRoles(redis, keys), self.profiles, "assistant")
         self.overview = Overviews(
-            accounts=Accounts(self.limits, Usages(redis, keys), Prices.load(None), access),
+            accounts=Accounts(
+                self.limits, Usages(redis, keys), Prices.load(None), access, self.inbox
+            ),
             access=access,
             profiles=self.profiles,
             casting=casting,
             router=self.server,  # type: ignore[arg-type]
+            voices=Voices(self.server, names=("alloy", "nova")),
             catalogue=catalogue,
             policy="user",
             language=lambda profile, tag: catalogue.match(profile.language or tag),
@@ -110,6 +121,40 @@ async def test_a_person_sees_their_own_use_and_an_admin_the_whole(house: House):
     assert "0.10 USD" in admins.operation[0]
     assert any("1.90 USD" in line for line in admins.operation)
     assert admins.usage[0].startswith("今天：0 ")
+
+
+async def test_an_admin_is_told_how_many_messages_were_given_up(house: House):
+    boss = Place("test", "bot", "eve")
+    assert not any("/debug" in line for line in (await house.overview(boss, EVE)).operation)
+    await house.inbox.open()
+    await house.inbox.accept("c", incoming("?"))
+    (lease,) = await house.inbox.take("worker", count=1, block=1)
+    await house.inbox.bury(lease, "attempts")
+    ref = reference(lease.message)
+    english = (await house.overview(boss, Person("eve", "Eve", "en"))).operation
+    assert english[-1] == f"One message of the last 7 days was given up. About the newest: /debug {ref}"
+    assert f"/debug {ref}" in (await house.overview(boss, EVE)).operation[-1]
+    assert (await house.overview(HERE, ANN)).operation == ()
+
+
+async def test_speech_is_there_to_choose_as_far_as_the_models_can(house: House):
+    await house.profiles.change("test:bot:private:ann:", voice="transcript", speaker="siren", speed=0.9)
+    assert not {"voice", "speaker", "speed"} & set(current(await house.overview(HERE, ANN)))
+    house.server.senses = {"transcribe"}
+    settings = {setting.name: setting for setting in (await house.overview(HERE, ANN)).settings}
+    assert [option.value for option in settings["voice"].options] == ["/voice text", "/voice transcript"]
+    assert "speaker" not in settings
+    house.server.senses = {"transcribe", "speak"}
+    found = await house.overview(HERE, ANN)
+    assert [(s.name, s.current) for s in found.settings[-3:]] == [
+        ("voice", "/voice transcript"),
+        ("speaker", "/voice siren"),
+        ("speed", "/voice 0.9"),
+    ]
+    for setting in found.settings[-3:]:
+        assert setting.current in [option.value for option in setting.options]
+    house.server.senses = {"speak"}
+    assert current(await house.overview(HERE, ANN))["voice"] == "/voice text"
 
 
 async def test_who_may_not_talk_to_the_bot_is_told_nothing(house: House):

@@ -29,13 +29,13 @@ from adapters.wechat.official.callback import Callback
 from adapters.wechat.official.deliveries import Deliveries
 from adapters.wechat.official.meaning import Meanings
 from adapters.wechat.official.menu import menu
-from adapters.wechat.official.outbox import Outbox
+from adapters.wechat.official.outbox import Outbox, named
 from adapters.wechat.official.pace import Pace
 from adapters.wechat.official.parse import PREFIX
 from adapters.wechat.official.reply import Means, OfficialReply
 from adapters.wechat.official.service import Service
 from adapters.wechat.settings import Credentials
-from bot.api import Attachment, Finding, Gone, Host, Incoming, Journal, MenuEntry, Reply, Submit
+from bot.api import Attachment, Finding, Gone, Host, Incoming, Journal, MenuEntry, Place, Reply, Submit
 
 FETCH_LIMIT = 20 * 1024 * 1024
 """Bytes of an attachment."""
@@ -103,6 +103,12 @@ class Official:
         store = self._host.store
         callback = Callback(self.credentials, store, self._outbox, deliveries, submit, clock=self._clock)
         return [callback.route()]
+
+    async def forget(self, place: Place) -> None:
+        """Keep no answer and no list for the person. Raises `Unavailable`."""
+        person = named(place)
+        await self._outbox.forget(person)
+        await self._numbered.forget(person)
 
     async def check(self) -> Sequence[Finding]:
         """Whether WeChat takes the credentials, and how slow answers will come. Raises nothing."""

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from adapters._body import body_of
 from adapters._envelope import BODY_LIMIT, Envelope, Forged, read_xml, verify, write_xml
 from adapters.wechat.official.deliveries import Deliveries, Left, Said
 from adapters.wechat.official.load import Load
@@ -78,7 +79,7 @@ class Callback:
             self._verify(request)
             if request.method != "POST":
                 return PlainTextResponse(request.query_params.get("echostr", "")[:200])
-            body = await _body(request)
+            body = await body_of(request, BODY_LIMIT)
             if body is None:
                 return Response(status_code=413)
             letter = self._open(request, body)
@@ -177,16 +178,6 @@ def reply(heard: Heard, said: Said, at: int) -> dict[str, object]:
             return {**head, "MsgType": item.kind, item.kind.capitalize(): {"MediaId": item.value}}
     text = "\n\n".join(filter(None, (said.load.text, said.hint)))
     return {**head, "MsgType": "text", "Content": text}
-
-
-async def _body(request: Request) -> bytes | None:
-    """The body; None where it is too long."""
-    read = bytearray()
-    async for chunk in request.stream():
-        read += chunk
-        if len(read) > BODY_LIMIT:
-            return None
-    return bytes(read)
 
 
 async def _gone(request: Request) -> None:

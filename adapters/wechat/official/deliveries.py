@@ -118,10 +118,20 @@ class Deliveries:
             awaited = "" if may or await self._outbox.finished(delivery.name) else f"…（{both('thinking')}）"
             return await self._say(delivery, load, _REST if load.more else awaited)
         if delivery.last:
-            return await self._say(delivery, load, "" if may else both("thinking"))
+            return await self._say(delivery, load, await self._told(delivery, may=bool(may)))
         if may is None:  # the last delivery has to know what to say
             await self._learned(delivery)
         return await self._leave(delivery)
+
+    async def _told(self, delivery: Delivery, *, may: bool) -> str:
+        """What a person is told whose answer will take longer; a response costs none of the five messages.
+
+        Where customer service brings it unasked, only who waits behind one message of theirs is told anything: who
+        goes on writing has been told.
+        """
+        ahead = await self._outbox.ahead(delivery.person, delivery.name)
+        waits = both("waits") if ahead == 1 or (ahead and not may) else ""
+        return "\n".join(filter(None, [waits, "" if may else both("thinking")]))
 
     async def _learned(self, delivery: Delivery) -> bool:
         """Whether customer service may carry what one response cannot hold."""

@@ -25,7 +25,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from uuid import uuid4
 
 from adapters.wechat.official.load import Item, Load, Packing
-from bot.api import Entry, Incoming, Store
+from bot.api import Entry, Incoming, Place, Store
 
 TTL = 86400.0
 """Seconds for which an answer is kept."""
@@ -46,7 +46,12 @@ _TAKING = 5.0  # seconds that taking over a claim lasts at the most
 
 def person_of(message: Incoming) -> str:
     """The name under which a person's outbox is kept."""
-    return f"{message.place.account}:{message.place.chat}"
+    return named(message.place)
+
+
+def named(place: Place) -> str:
+    """The same, by their place."""
+    return f"{place.account}:{place.chat}"
 
 
 class Outbox:
@@ -147,6 +152,12 @@ class Outbox:
         entries = await self._store.read(f"way:{person}")
         times = [_time(entry.value) for entry in entries]
         return max((at for at in times if at + _WAY > self._clock()), default=None)
+
+    async def ahead(self, person: str, message: str) -> int:
+        """How many messages of the person's are being answered that came before this one."""
+        entries = await self._store.read(f"way:{person}")
+        waiting = [_message(entry.value) for entry in entries if _time(entry.value) + _WAY > self._clock()]
+        return waiting.index(message) if message in waiting else 0
 
     async def kept(self, person: str, claimant: str) -> float | None:
         """When the newest answer was finished of which something is left; None where nothing is."""
@@ -261,8 +272,13 @@ class Outbox:
             f"way:{person}", [entry.id for entry in entries if _message(entry.value) == message]
         )
 
+    async def forget(self, person: str) -> None:
+        """Carry nothing any more of what was answered until now."""
+        for entry in await self._store.read(f"out:{person}"):
+            await self._clear(person, entry.id, _message(entry.value))
+
     async def _clear(self, person: str, entry: str, message: str) -> None:
-        """All of it was carried long ago. That it was answered stays known, its words need not."""
+        """That it was answered stays known, its words need not."""
         await self._store.remove(f"out:{person}", [entry])
         await self._store.put(f"end:{message}", "[]", ttl=TTL)
 

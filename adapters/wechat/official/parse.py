@@ -41,7 +41,8 @@ def parse(values: Mapping[str, object], app_id: str) -> Heard | None:
     text, attachments = _content(kind, values)
     if not (text or attachments):
         return None
-    return Heard(Incoming(id, place, person, text, attachments, sent_at=at), us)
+    spoken = kind == "voice" and not attachments
+    return Heard(Incoming(id, place, person, text, attachments, sent_at=at, spoken=spoken), us)
 
 
 def _event(values: Mapping[str, object], place: Place, person: Person, us: str, at: float) -> Heard | None:

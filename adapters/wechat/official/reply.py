@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import structlog
 
 from adapters._numbered import Numbered
+from adapters._plain import legible
 from adapters._tencent import Api
 from adapters.wechat.official.content import Script, offered, uploaded
-from adapters.wechat.official.load import Item
+from adapters.wechat.official.load import ROOM, Item
 from adapters.wechat.official.outbox import SERVICE, Outbox, person_of
 from adapters.wechat.official.pace import Pace
 from adapters.wechat.official.service import MOST, NotTaken, Service
@@ -29,6 +30,9 @@ from bot.api import (
     Text,
     Unavailable,
 )
+
+LEGIBLE = MOST * ROOM
+"""Bytes of a file of text that is said instead of sent: what the messages of one answer hold."""
 
 _log = structlog.get_logger(__name__)
 
@@ -88,7 +92,8 @@ class OfficialReply:
     async def _show(self, media: Media) -> None:
         item = await uploaded(self._means.api, media)
         if item is None:
-            self._script.words(say(self._language, f"media.{media.kind}"))
+            # There is no kind for files ("客服消息" and "被动回复用户消息", developers.weixin.qq.com).
+            self._script.words(legible(media, LEGIBLE) or say(self._language, f"media.{media.kind}"))
         else:
             self._script.media(item)
         self._script.words(media.caption)

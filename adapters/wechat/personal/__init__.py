@@ -35,7 +35,7 @@ from adapters.wechat.personal.quotes import Quotes
 from adapters.wechat.personal.receive import Meanings, Patience, Receiver
 from adapters.wechat.personal.reply import PersonalReply
 from adapters.wechat.settings import PersonalCredentials
-from bot.api import Attachment, Finding, Host, Incoming, Journal, MenuEntry, Reply, Submit
+from bot.api import Attachment, Finding, Host, Incoming, Journal, MenuEntry, Place, Reply, Submit
 
 
 class Personal:
@@ -72,14 +72,16 @@ class Personal:
         self._cdn = Cdn(self._client, seal, credentials.base_url, url=cdn)
         self._numbered = Numbered(store, clock=clock)
         self._meanings = Meanings(self._numbered)
-        quotes = Quotes(store)
-        self._outbox = Outbox(self._client, self._accounts, quotes, store, seal, clock=clock, sleep=sleep)
+        self._quotes = Quotes(store)
+        self._outbox = Outbox(
+            self._client, self._accounts, self._quotes, store, seal, clock=clock, sleep=sleep
+        )
         self._typing = Typing(self._client, self._accounts, self._outbox, sleep=sleep)
         self._receiver = Receiver(
             self._client,
             self._accounts,
             self._outbox,
-            quotes=quotes,
+            quotes=self._quotes,
             meanings=self._meanings,
             store=store,
             seal=seal,
@@ -112,6 +114,13 @@ class Personal:
     def routes(self, submit: Submit) -> Sequence[BaseRoute]:
         """The page of a sign-in, behind the link that `parley wechat login` prints."""
         return [self._page.route()]
+
+    async def forget(self, place: Place) -> None:
+        """Keep no answer, no list and no quote of the person's. Raises `Unavailable`."""
+        to = To(place.account.removeprefix(PREFIX), place.chat)
+        await self._outbox.forget(to)
+        await self._quotes.forget(to.name)
+        await self._numbered.forget(f"me:{to.name}")
 
     async def check(self) -> Sequence[Finding]:
         """Who has signed in, and whether WeChat still takes it. Raises `Unavailable`."""

@@ -13,7 +13,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -34,6 +34,7 @@ Kind = Literal["image", "video", "file"]
 _TYPES: Mapping[Kind, int] = {"image": 1, "video": 2, "file": 3}
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _ENDINGS = {
+    "audio/amr": "amr",
     "audio/mpeg": "mp3",
     "audio/ogg": "ogg",
     "audio/wav": "wav",
@@ -88,10 +89,15 @@ class Uploaded:
 
     kind: Kind
     parameter: str
-    key: str
+    key: str = field(repr=False)
     size: int
     plain: int
     name: str
+
+    def reference(self, seal: Seal) -> str:
+        """`Attachment.ref` for a picture, to have it again; empty for anything else."""
+        media = {"encrypt_query_param": self.parameter}
+        return (reference(media, self.key, seal) or "") if self.kind == "image" else ""
 
     def content(self) -> dict[str, Any]:
         """It as an item of a message."""
@@ -182,7 +188,7 @@ def form(media: Media) -> tuple[Kind, str]:
         return "image", f"image.{mime.removeprefix('image/')}"
     if mime == "video/mp4":
         return "video", "video.mp4"
-    return "file", f"{media.kind}.{_ENDINGS.get(mime, 'bin')}"
+    return "file", media.name or f"{media.kind}.{_ENDINGS.get(mime, 'bin')}"
 
 
 def _is_hex(text: str) -> bool:

@@ -29,7 +29,7 @@ from adapters._sealed import Seal
 from adapters.wechat.personal.accounts import Account, Accounts
 from adapters.wechat.personal.cdn import Uploaded
 from adapters.wechat.personal.client import Client, Ended, Refused
-from adapters.wechat.personal.quotes import Quotes
+from adapters.wechat.personal.quotes import Quotes, Utterance
 from adapters.wechat.personal.words import say
 from bot.api import Gone, Journal, Store
 
@@ -147,6 +147,11 @@ class Outbox:
         account = await self._accounts.get(to.account)
         return account is not None and await self._sent(account, to, item) == "sent"
 
+    async def forget(self, to: To) -> None:
+        """Keep nothing for the person. What their last message allows stays known."""
+        entries = await self._store.read(f"me:kept:{to.name}")
+        await self._store.remove(f"me:kept:{to.name}", [entry.id for entry in entries])
+
     # --- what is kept ---------------------------------------------------------------------------------------
 
     async def _flush(self, account: Account, to: To) -> bool:
@@ -214,9 +219,14 @@ class Outbox:
         answer = await self._answer(account, body)
         if answer is None:
             return "refused"
-        if isinstance(item.content, str) and (name := answer.get("message_id")):
-            await self._quotes.remember(to.name, [str(name)], item.content)
+        if name := answer.get("message_id"):
+            await self._quotes.remember(to.name, [str(name)], self._spoken(item))
         return "sent"
+
+    def _spoken(self, item: Item) -> Utterance:
+        if isinstance(item.content, str):
+            return Utterance(item.content, ours=True)
+        return Utterance(picture=item.content.reference(self._seal), ours=True)
 
     async def _answer(self, account: Account, body: dict[str, Any]) -> dict[str, Any] | None:
         """WeChat's answer to a message; None where it is not taken."""

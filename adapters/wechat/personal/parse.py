@@ -30,7 +30,7 @@ _Json = Mapping[str, Any]
 class Heard:
     """A message, and what the answer to it needs.
 
-    `names` are the ids by which it may be quoted later; `quotes` is that of a message whose content did not come.
+    `names` are the ids by which it may be quoted later; `quotes` is that of the message that it quotes itself.
     """
 
     incoming: Incoming
@@ -111,7 +111,7 @@ def _attachment(item: _Json, seal: Seal) -> Attachment | None:
 
 
 def _quoted(items: Sequence[_Json], seal: Seal) -> tuple[Quoted | None, str]:
-    """What the first item that answers another message answers, or else the id of that."""
+    """What the first item that answers another message answers, as far as it came, and the id of that."""
     for item in items:
         found = _part(item, "ref_msg")
         if not found:
@@ -119,9 +119,8 @@ def _quoted(items: Sequence[_Json], seal: Seal) -> tuple[Quoted | None, str]:
         whole = _part(found, "message_item")
         text, attachments = _content([whole], seal) if whole else ("", ())
         text = text or ("" if attachments else _text(found, "title"))
-        if text or attachments:
-            return Quoted(text, attachments=attachments), ""
-        return None, _text(found, "svr_id")
+        name = _text(found, "svr_id") or _text(whole, "msg_id")
+        return (Quoted(text, attachments=attachments) if text or attachments else None), name
     return None, ""
 
 

@@ -20,9 +20,9 @@ from adapters.wechat.personal.accounts import Account, Accounts
 from adapters.wechat.personal.client import HOLD, Client, Ended, Refused
 from adapters.wechat.personal.outbox import Item, Outbox, To
 from adapters.wechat.personal.parse import Heard, parse
-from adapters.wechat.personal.quotes import Quotes
+from adapters.wechat.personal.quotes import Quotes, Utterance
 from adapters.wechat.personal.reply import client_id
-from bot.api import Busy, Incoming, MenuEntry, Quoted, Store, Submit, Unavailable
+from bot.api import Attachment, Busy, Incoming, MenuEntry, Quoted, Store, Submit, Unavailable
 
 _LONGEST_HOLD = 120.0
 _CURSOR_LIMIT = 1 << 20
@@ -204,11 +204,11 @@ class Receiver:
         to = To(account.id, message.place.chat, message.person.language)
         # The answer may be given in another process, and before this call returns.
         await self._outbox.heard(to, message.id, heard.context_token, message.sent_at)
-        if heard.quotes and (text := await self._quotes.find(to.name, heard.quotes)):
-            message = replace(message, quoted=Quoted(text))
-        await self._quotes.remember(to.name, heard.names, message.text)
+        if (said := await self._quotes.find(to.name, heard.quotes)) is not None:
+            message = replace(message, quoted=_quoted(said, message.quoted))
+        await self._quotes.remember(to.name, heard.names, Utterance(message.text))
         outcome = await submit(await self._meanings.of(message, to))
-        if isinstance(outcome, Busy):
+        if isinstance(outcome, Busy):  # that a message waits is not said: it would be one of the ten
             await self._tell(to, Item(client_id(message.key, 0, outcome.text), outcome.text))
 
     async def _tell(self, to: To, item: Item) -> None:
@@ -242,6 +242,14 @@ class Receiver:
                     await self._notify(account, "notifystop")
         except (Unavailable, TimeoutError) as error:
             _log.info("wechat.unnotified", what="notifystop", account=account.id, fault=type(error).__name__)
+
+
+def _quoted(said: Utterance, came: Quoted | None) -> Quoted:
+    """What is quoted: as it came with the message, else as it is remembered; who said it, we alone know."""
+    if came is not None:
+        return replace(came, ours=said.ours)
+    pictures = (Attachment("image", said.picture),) if said.picture else ()
+    return Quoted(said.text, attachments=pictures, ours=said.ours)
 
 
 def _hold(told: object, before: float) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from adapters._language import column
+
 _SENTENCES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
         "last": (
@@ -40,13 +42,8 @@ _SENTENCES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         ),
     }
 )
-_REGIONS = {"hant", "tw", "hk", "mo"}  # where Chinese is written in traditional characters
 
 
 def say(language: str, key: str) -> str:
-    """The sentence for `key`: Chinese for any `zh` tag, in the characters of its region, else English."""
-    tag = language.lower().split("-")
-    english, simplified, traditional = _SENTENCES[key]
-    if tag[0] != "zh":
-        return english
-    return simplified if _REGIONS.isdisjoint(tag) else traditional
+    """The sentence for `key` in the language of a BCP 47 tag."""
+    return _SENTENCES[key][column(language)]

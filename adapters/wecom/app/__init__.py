@@ -26,12 +26,24 @@ from adapters.wecom.app.pace import Pace
 from adapters.wecom.app.parse import PREFIX, Entered, parse
 from adapters.wecom.app.reply import SILENCE, AppReply
 from adapters.wecom.bodies import texts
-from adapters.wecom.choosing import Choosing
+from adapters.wecom.choosing import Choosing, place_of
 from adapters.wecom.interface import interface
 from adapters.wecom.settings import AppCredentials
 from adapters.wecom.uploads import Uploads, fetched
 from adapters.wecom.words import say
-from bot.api import Attachment, Busy, Finding, Host, Incoming, Journal, MenuEntry, Submit
+from bot.api import (
+    Accepted,
+    Attachment,
+    Busy,
+    Finding,
+    Host,
+    Incoming,
+    Journal,
+    MenuEntry,
+    Person,
+    Place,
+    Submit,
+)
 
 _GREETED = 86400.0
 
@@ -78,9 +90,13 @@ class SelfBuiltApp:
         if isinstance(meaning, Entered):
             await self._entered(meaning)
         elif meaning is not None:
-            outcome = await submit(await self._choosing.meant(meaning))
+            meant = await self._choosing.meant(meaning)
+            outcome = await submit(meant)
             if isinstance(outcome, Busy):
                 self._tell(meaning.place.chat, outcome.text)
+            elif isinstance(outcome, Accepted) and outcome.behind == 1 and meant.addressed != "command":
+                # For the first that waits only: who goes on writing has been told.
+                self._errands.start("a notice", lambda: self._tell_that_it_waits(meant))
 
     def reply(self, incoming: Incoming, journal: Journal) -> AppReply:
         """A reply in the private chat."""
@@ -101,6 +117,10 @@ class SelfBuiltApp:
     def routes(self, submit: Submit) -> Sequence[BaseRoute]:
         """The callback is served for all lines together."""
         return ()
+
+    async def forget(self, place: Place, person: Person) -> None:
+        """Keep no list; nothing else is kept. Raises `Unavailable`."""
+        await self._numbered.forget(place_of(place))
 
     async def check(self) -> Sequence[Finding]:
         """Whether WeCom takes the credentials. Raises nothing."""
@@ -139,6 +159,13 @@ class SelfBuiltApp:
             return
         if await self._host.store.put(f"app:greeted:{member}:{entered.day}", "1", ttl=_GREETED, absent=True):
             self._tell(member, say(entered.person.language, "greeting"))
+
+    async def _tell_that_it_waits(self, message: Incoming) -> None:
+        """After a silence, unless its answer has been begun by then, by whichever process."""
+        await self._sleep(self._silence)
+        if not await self._desk.begun(message.key):
+            body = texts(say(message.person.language, "waits"))[0]
+            await self._desk.send(message.place.chat, body)
 
     def _tell(self, member: str, text: str) -> None:
         body = texts(text)[0]

@@ -21,6 +21,7 @@ SAME = 1800
 """Seconds for which WeCom is asked to leave out a message that it has sent already: its own default, at most four
 hours (developer.work.weixin.qq.com/document/path/90236)."""
 
+_BEGUN = 600.0
 _log = structlog.get_logger(__name__)
 
 
@@ -67,6 +68,14 @@ class Desk:
         except ApiRefused as refused:
             raise fault(refused) from None
         return str(answer.get("msgid") or "")
+
+    async def begin(self, message: str) -> None:
+        """The message `message` (`Incoming.key`) is being answered. Raises `Unavailable`."""
+        await self._store.put(f"app:begun:{message}", "1", ttl=_BEGUN)
+
+    async def begun(self, message: str) -> bool:
+        """Whether it is, or was of late. Raises `Unavailable`."""
+        return await self._store.get(f"app:begun:{message}") is not None
 
     async def recall(self, message: str) -> None:
         """Take a message back, as is possible for 24 hours. Raises `Unavailable` where WeCom is away.

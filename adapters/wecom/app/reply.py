@@ -56,8 +56,11 @@ class AppReply:
 
     async def send(self, part: ReplyPart) -> None:
         """Take `part`; at the `End` everything is sent. Raises `Gone` and `Unavailable`."""
-        if not self._begun and not isinstance(part, End):
-            self._begin()
+        if not self._begun:
+            self._begun = True
+            await self._desk.begin(self._message.key)
+            if not isinstance(part, End):
+                self._begin()
         await self._gathered.add(part)
         if isinstance(part, End):
             await self._hush()
@@ -101,7 +104,7 @@ class AppReply:
     # --- the word in between ---------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        self._begun = self._resting = True
+        self._resting = True
         if not any(post.startswith(_WAITING) for post in self._journal.posts):
             self._waiting = asyncio.create_task(self._wait())
 

@@ -27,14 +27,27 @@ from adapters._numbered import Numbered
 from adapters._sealed import Seal
 from adapters.wecom.bot.callback import PATH, ByCallback, Door
 from adapters.wecom.bot.drawer import Drawer
-from adapters.wecom.bot.inlet import Inlet
+from adapters.wecom.bot.inlet import Inlet, asker
 from adapters.wecom.bot.link import PATIENCE
 from adapters.wecom.bot.media import PREFIX, References, Web, opened
 from adapters.wecom.bot.outlet import BySocket
 from adapters.wecom.bot.reply import BotReply, Carrier, Means
 from adapters.wecom.bot.socket import PING, REMEDY_KICKED, REMEDY_REFUSED, STATUS, Socket
+from adapters.wecom.bot.words import LANGUAGE, say
 from adapters.wecom.settings import SOCKET, BotCredentials
-from bot.api import Attachment, Finding, Host, Incoming, Journal, MenuEntry, Reply, Submit, Unavailable
+from bot.api import (
+    Attachment,
+    Finding,
+    Host,
+    Incoming,
+    Journal,
+    MenuEntry,
+    Person,
+    Place,
+    Reply,
+    Submit,
+    Unavailable,
+)
 
 
 class SmartBot:
@@ -98,6 +111,12 @@ class SmartBot:
             return ()
         envelope = Envelope(self._credentials.token, self._credentials.key, "")
         return (Door(envelope, self._inlet, self._drawer, submit, self._clock).route(),)
+
+    async def forget(self, place: Place, person: Person) -> None:
+        """Keep none of their answers, sent or not, and no list. Raises `Unavailable`."""
+        name = asker(place, person)
+        await self._drawer.forgotten(name, say(person.language or LANGUAGE, "unknown"))
+        await self._means.numbered.forget(name)
 
     async def check(self) -> Sequence[Finding]:
         """Whether WeCom can be reached. A second connection would end the first, so none is made."""

@@ -20,6 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from adapters._body import body_of
 from adapters._envelope import BODY_LIMIT, Envelope, Forged
 from adapters.wecom.bot.drawer import Drawer, Page, Way
 from adapters.wecom.bot.inlet import Inlet, read_json
@@ -54,6 +55,7 @@ class Door:
         self._drawer = drawer
         self._submit = submit
         self._clock = clock
+        self._told: set[str] = set()
 
     def route(self) -> Route:
         """What the HTTP server serves."""
@@ -66,7 +68,7 @@ class Door:
                 return Response(heard, media_type="text/plain")
             answer = await self._answer(heard)
         except Forged as forged:
-            _log.warning("wecom.bot_callback_refused", reason=str(forged))
+            self._refused(str(forged))
             return Response(status_code=403)
         except HTTPException as fault:
             return Response(status_code=fault.status_code)
@@ -77,6 +79,12 @@ class Door:
             return Response(status_code=503, headers={"Retry-After": "1"})
         return Response(status_code=200) if answer is None else await asyncio.to_thread(self._sealed, answer)
 
+    def _refused(self, reason: str) -> None:
+        if reason not in self._told:  # anybody may post here, as often as they like
+            self._told.add(reason)
+            remedy = "are WECOM_BOT_TOKEN and WECOM_BOT_ENCODING_AES_KEY the bot's, and is the clock right?"
+            _log.warning("wecom.bot_callback_refused", reason=reason, remedy=remedy)
+
     async def _heard(self, request: Request) -> bytes | Mapping[str, Any]:
         """What was posted, or the echo that WeCom verifies the address by. Raises `Forged`, `HTTPException`."""
         query = {name: request.query_params.get(name, "") for name in ("msg_signature", "timestamp", "nonce")}
@@ -84,7 +92,10 @@ class Door:
             raise Forged("the time of the request is not now")
         if request.method in ("GET", "HEAD"):
             return self._open(request.query_params.get("echostr", ""), query)
-        sealed = read_json(await _body(request))
+        posted = await body_of(request, BODY_LIMIT)
+        if posted is None:
+            raise HTTPException(413)
+        sealed = read_json(posted)
         body = None if sealed is None else read_json(self._open(str(sealed.get("encrypt") or ""), query))
         if body is None:
             raise HTTPException(400)
@@ -230,13 +241,3 @@ def _stream(
 def _picture(data: bytes) -> Mapping[str, Any]:
     digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
     return {"msgtype": "image", "image": {"base64": base64.b64encode(data).decode(), "md5": digest}}
-
-
-async def _body(request: Request) -> bytes:
-    """The body. Raises `HTTPException` where it is too long."""
-    read = bytearray()
-    async for chunk in request.stream():
-        read += chunk
-        if len(read) > BODY_LIMIT:
-            raise HTTPException(413)
-    return bytes(read)

@@ -12,11 +12,13 @@ written by whoever answers and carried by whoever WeCom talks to: a callback tha
 | `claim:<stream>` | who shows the end: the stream, or the address for one more answer | once |
 | `tried:<stream>`, `told:<stream>` | that the end was tried, that it was said by that address | once |
 | `sent:<stream>` | how many steps of the end are acknowledged | by the holder of the connection |
+| log `asked:<asker>` | the streams of one person in one chat | when the message comes |
 | `file:<stream>:<n>` | a file's bytes, in base64 | before `final` |
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -30,6 +32,7 @@ LIFE = 24 * 3600.0
 """Seconds for which an answer may still be sent (developer.work.weixin.qq.com/document/path/101463)."""
 
 _NEWS_LIMIT = 10_000
+_ASKED_LIMIT = 500  # answers of one person in one chat that can be forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +121,35 @@ class Drawer:
         kept = self._seal.open(await self._store.get(f"open:{stream}"))
         return None if kept is None else Way(**json.loads(kept))
 
+    async def asked(self, asker: str, stream: str) -> None:
+        """The stream answers somebody."""
+        await self._store.append(f"asked:{asker}", stream, limit=_ASKED_LIMIT, ttl=LIFE)
+
+    async def forgotten(self, asker: str, instead: str) -> None:
+        """Keep nothing of what they were answered; whatever was not sent yet says `instead`.
+
+        Of an answer under way, what it has come to yet is forgotten.
+        """
+        entries = await self._store.read(f"asked:{asker}")
+        for stream in dict.fromkeys(entry.value for entry in entries):
+            final = _final(await self._store.get(f"final:{stream}"))
+            for number, _ in enumerate(final.files if final else ()):
+                await self.forget(stream, number)
+            if final is not None:  # it is over, for whoever asks for it or has to send it
+                await self._store.put(f"final:{stream}", json.dumps(asdict(Final(instead))), ttl=LIFE)
+            for name in ("grow", "cut"):
+                await self._store.drop(f"{name}:{stream}")
+        await self._store.remove(f"asked:{asker}", [entry.id for entry in entries])
+
     # --- how far it is ---------------------------------------------------------------------------------------
 
     async def grow(self, stream: str, text: str) -> None:
         """The text so far."""
         await self._store.put(f"grow:{stream}", text, ttl=LIFE)
+
+    async def wait(self, stream: str, text: str) -> None:
+        """What the stream shows while nothing of its answer is there."""
+        await self._store.put(f"grow:{stream}", text, ttl=LIFE, absent=True)
 
     async def cut(self, stream: str, cut: Cut) -> None:
         """Close the stream, if it is open."""
@@ -189,12 +216,13 @@ class Drawer:
 
     async def keep(self, stream: str, number: int, data: bytes, seconds: float) -> None:
         """Keep a file's bytes for so long."""
-        await self._store.put(f"file:{stream}:{number}", base64.b64encode(data).decode(), ttl=seconds)
+        encoded = await asyncio.to_thread(lambda: base64.b64encode(data).decode())
+        await self._store.put(f"file:{stream}:{number}", encoded, ttl=seconds)
 
     async def kept(self, stream: str, number: int) -> bytes | None:
         """A file's bytes, or None."""
         found = await self._store.get(f"file:{stream}:{number}")
-        return None if found is None else base64.b64decode(found)
+        return None if found is None else await asyncio.to_thread(base64.b64decode, found)
 
     async def forget(self, stream: str, number: int) -> None:
         """The file was sent."""

@@ -13,12 +13,17 @@ from adapters.wecom.bot.drawer import Drawer, Way, stream_of
 from adapters.wecom.bot.media import References
 from adapters.wecom.bot.parse import PLATFORM, answer_url, message_of
 from adapters.wecom.bot.words import LANGUAGE, say
-from bot.api import Host, Incoming, MenuEntry, Outcome, Person, Place, Submit
+from bot.api import Accepted, Host, Incoming, MenuEntry, Outcome, Person, Place, Submit
 
 
 def place_of(message: Incoming) -> str:
     """The name under which a list's numbers are remembered: one person in one chat."""
-    return f"{message.place.account}:{message.place.chat}:{message.person.id}"
+    return asker(message.place, message.person)
+
+
+def asker(place: Place, person: Person) -> str:
+    """The same, by their place."""
+    return f"{place.account}:{place.chat}:{person.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,11 @@ class Inlet:
             answer_url(body),
         )
         await self._drawer.opened(stream, way)
-        return Taken(stream, await submit(await self._meant(message)))
+        await self._drawer.asked(place_of(message), stream)
+        outcome = await submit(await self._meant(message))
+        if isinstance(outcome, Accepted) and outcome.behind:
+            await self._drawer.wait(stream, say(message.person.language, "waits"))
+        return Taken(stream, outcome)
 
     async def greeting(self, body: Mapping[str, Any]) -> str:
         """What a person is greeted with who opens the chat; empty for one who may not talk to the bot."""

@@ -34,6 +34,10 @@ STREAM_IMAGES = 10
 LEAST = 5
 """Bytes that an upload has to be longer than (developer.work.weixin.qq.com/document/path/101463)."""
 
+_WRAPS = tuple(
+    map(ipaddress.IPv6Network, ("::/96", "64:ff9b::/96"))
+)  # an IPv4 address at the end, by NAT64 too
+_LOCAL = ipaddress.IPv6Network("64:ff9b:1::/48")  # NAT64 of a network's own, wherever it leads (RFC 8215)
 _ANSWER_LIMIT = 64 * 1024
 _TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10)
 _ENDINGS = {
@@ -136,7 +140,7 @@ class Web:
             raise Gone("this is no address")
         if host in self._trusted:
             return
-        if parts.scheme != "https" or (_is_address(host) and not _is_public(host)):
+        if parts.scheme != "https" or (_is_address(host) and not is_public(host)):
             raise Gone("the address leads into a private network, or is open to eavesdroppers")
 
     def _opened(self) -> aiohttp.ClientSession:
@@ -161,7 +165,7 @@ class _Public(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         found = await self._resolver.resolve(host, port, family)
-        allowed = [one for one in found if host in self._trusted or _is_public(one["host"])]
+        allowed = [one for one in found if host in self._trusted or is_public(one["host"])]
         if not allowed:
             raise Private(host)
         return allowed
@@ -195,7 +199,7 @@ def as_file(media: Media) -> File | None:
         kind = "voice"
     elif mime == "video/mp4" and size <= VIDEO_LIMIT:
         kind = "video"
-    return File(kind, f"{media.kind}.{_ENDINGS.get(mime, 'bin')}")
+    return File(kind, media.name or f"{media.kind}.{_ENDINGS.get(mime, 'bin')}")
 
 
 def _mime(media: Media) -> str:
@@ -210,13 +214,23 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _is_public(address: str) -> bool:
+def is_public(address: str) -> bool:
+    """Whether it leads to nobody's private network, by whatever way IPv6 goes to an IPv4 address."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return (mapped or found).is_global and not found.is_multicast
+    inner: ipaddress.IPv4Address | None = None
+    if isinstance(found, ipaddress.IPv6Address):
+        if found in _LOCAL:
+            return False
+        wrapped = any(found in wrap for wrap in _WRAPS)
+        inner = (
+            ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+            if wrapped
+            else found.ipv4_mapped or found.sixtofour
+        )
+    return (inner or found).is_global and not found.is_multicast
 
 
 async def _capped(response: aiohttp.ClientResponse, limit: int) -> bytes:

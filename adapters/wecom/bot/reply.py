@@ -10,6 +10,7 @@ from typing import Protocol
 import structlog
 
 from adapters._numbered import Numbered
+from adapters._plain import legible
 from adapters.wecom.bot.drawer import Cut, Drawer, File, Final, Way, stream_of, way_to
 from adapters.wecom.bot.inlet import place_of
 from adapters.wecom.bot.media import STREAM_IMAGES, as_file, in_a_stream
@@ -19,6 +20,9 @@ from bot.api import Choices, End, Incoming, Media, Notice, Preview, ReplyPart, S
 
 OPEN = 330.0
 """Seconds after the message for which its stream is left open; WeCom ends it after 360 (path/100719)."""
+
+LEGIBLE = 12_000
+"""Bytes of a file of text that is said where no file can be sent: a stream holds it, and some words besides."""
 
 _log = structlog.get_logger(__name__)
 
@@ -157,7 +161,7 @@ class BotReply:
         for media in self._media:
             file = self._file(media, len(files), cut)
             if file is None:
-                self._script.words(say(self._language, f"media.{media.kind}"))
+                self._script.words(legible(media, LEGIBLE) or say(self._language, f"media.{media.kind}"))
             else:
                 number, seconds = len(files), self._means.carrier.keeps
                 await self._means.drawer.keep(self._stream, number, media.data, seconds)

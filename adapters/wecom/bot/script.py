@@ -32,7 +32,6 @@ class Script:
         self._first_end = 0  # characters of the Markdown behind which the first part ends
         self._raw: list[str] = []
         self._size = 0
-        self._before = ""  # what stands between the last words and the next ones
         self._continues = False
 
     def text(self, delta: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from adapters._language import column
+
 LANGUAGE = "zh-CN"
 """The language of a person, of which WeCom says nothing."""
 
@@ -40,13 +42,18 @@ _SENTENCES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
             "这个回答已经找不到了，请再问一次。",
             "這個回答已經找不到了，請再問一次。",
         ),
+        "waits": (
+            "I am still answering an earlier message here. This one comes next.",
+            "我还在回答这里的上一条消息，接下来就回答这一条。",
+            "我還在回答這裡的上一則訊息，接下來就回答這一則。",
+        ),
         "attached": ("Here it is:", "请看：", "請看："),
         "number": ("Reply with a number.", "请回复数字选择。", "請回覆數字選擇。"),
         "offer": ("{label}: send {command}", "{label}：发送 {command}", "{label}：發送 {command}"),
         "greeting": (
             "Hello! Ask me anything: I answer with a language model. Send /help to see what I can do.",
-            "你好！随便问我：我用语言模型回答。发送“帮助”看看我会做什么。",
-            "你好！隨便問我：我用語言模型回答。發送「幫助」看看我會做什麼。",
+            "您好！随便问我：我用语言模型回答。发送“帮助”看看我会做什么。",
+            "您好！隨便問我：我用語言模型回答。發送「幫助」看看我會做什麼。",
         ),
         "media.image": (
             "[A picture was made that WeCom cannot show here.]",
@@ -70,11 +77,8 @@ _SENTENCES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         ),
     }
 )
-_REGIONS = {"hant", "tw", "hk", "mo"}  # where Chinese is written in traditional characters
 
 
 def say(language: str, key: str, **values: str | int) -> str:
-    """The sentence for `key`: Chinese for any `zh` tag, in the characters of its region, else English."""
-    tag = language.lower().split("-")
-    chosen = 0 if tag[0] != "zh" else 1 if _REGIONS.isdisjoint(tag) else 2
-    return _SENTENCES[key][chosen].format(**values)
+    """The sentence for `key` in the language of a BCP 47 tag."""
+    return _SENTENCES[key][column(language)].format(**values)

@@ -23,7 +23,7 @@ from adapters._errands import Errands
 from adapters._numbered import Numbered
 from adapters._tencent import ApiRefused
 from adapters.wecom.bodies import texts
-from adapters.wecom.choosing import Choosing
+from adapters.wecom.choosing import Choosing, place_of
 from adapters.wecom.interface import interface
 from adapters.wecom.kf.check import checked
 from adapters.wecom.kf.outbox import ROOM, Message, Outbox
@@ -41,6 +41,8 @@ from bot.api import (
     Incoming,
     Journal,
     MenuEntry,
+    Person,
+    Place,
     Submit,
     Unavailable,
 )
@@ -117,6 +119,11 @@ class CustomerService:
         """The callback is served for all lines together."""
         return ()
 
+    async def forget(self, place: Place, person: Person) -> None:
+        """Keep nothing that waits, and no list. Raises `Unavailable`."""
+        await self._outbox.forget(place)
+        await self._numbered.forget(place_of(place))
+
     async def check(self) -> Sequence[Finding]:
         """Whether WeCom takes the Secret, and for which accounts. Raises nothing."""
         return await checked(self._sync)
@@ -146,7 +153,7 @@ class CustomerService:
             if not meaning.withdrawn:
                 await self._outbox.wrote(meaning.place)
             outcome = await submit(await self._choosing.meant(meaning))
-            if isinstance(outcome, Busy):
+            if isinstance(outcome, Busy):  # that a message waits is not said: it would be one of the five
                 text = outcome.text
                 self._errands.start("a notice", lambda: self._tell(meaning, text))
 

@@ -93,6 +93,11 @@ class Outbox:
                 await self._store.put(_count(place), str(used + 1), ttl=WINDOW)
             await self._store.remove(log, [entry.id])
 
+    async def forget(self, place: Place) -> None:
+        """Let nothing wait for the person any more. Raises `Unavailable`."""
+        waiting = await self._store.read(_log_of(place))
+        await self._store.remove(_log_of(place), [entry.id for entry in waiting])
+
     async def welcome(self, code: str, text: str, name: str) -> None:
         """Greet whoever has opened the chat; it does not count. Raises `ApiRefused`, `Unavailable`.
 
@@ -128,7 +133,7 @@ class Outbox:
                 return "wait"
             meaning = fault(refused)
             if isinstance(meaning, Gone):
-                await self._forget(place)
+                await self.forget(place)
             if isinstance(meaning, Gone) or refused.code in _MENDED:
                 raise meaning from None
             # Asking the same again cannot help, and what stands behind it must not wait for it.
@@ -142,7 +147,7 @@ class Outbox:
             answer = await self._api.call("/cgi-bin/kf/service_state/get", session)
             state = answer.get("service_state")
             if state in (_QUEUED, _PEOPLE):
-                await self._forget(place)
+                await self.forget(place)
                 raise Gone("a colleague serves this person")
             if state != _UNTAKEN:
                 return state == _OURS
@@ -151,10 +156,6 @@ class Outbox:
         except ApiRefused as refused:
             raise Unavailable(str(refused)) from None
         return True
-
-    async def _forget(self, place: Place) -> None:
-        waiting = await self._store.read(_log_of(place))
-        await self._store.remove(_log_of(place), [entry.id for entry in waiting])
 
 
 def _hinted(message: Message, language: str) -> Message:

@@ -365,7 +365,7 @@ async def test_a_role_that_cannot_be_handed_in_is_said_in_the_forms_place(slack:
     store = MemoryStore()
     async with running(slack, store=store, overview=overview) as bot:
         ann = slack.person("Ann", locale="zh-CN")
-        await at_home(ann, "你的选择")
+        await at_home(ann, "您的选择")
         assert ann.home is not None
         await (await ann.presses(ann.home, "home:role")).answered()
         await store.drop(f"dm:{slack.team.id}:{ann.id}")
@@ -399,7 +399,7 @@ async def test_the_tab_speaks_the_language_that_was_chosen_on_it(slack: SlackSim
         return Overview((Setting("language", "語言", options, "/lang zh-Hant"),))
 
     async with running(slack, overview=chosen):
-        await at_home(slack.person("Ann", locale="en-US"), "你的選擇")
+        await at_home(slack.person("Ann", locale="en-US"), "您的選擇")
 
 
 async def test_a_choice_that_cannot_be_made_is_said_on_the_tab(slack: SlackSimulator) -> None:
@@ -451,7 +451,7 @@ async def test_who_opens_the_messages_is_suggested_questions_once(
     await ann.opens_messages()
     await slack.settled()
     assert len(dm.prompts) == 1
-    assert dm.prompts[0]["title"] == "我能帮你做什么？"
+    assert dm.prompts[0]["title"] == "我能帮您做什么？"
     assert len(dm.prompts[0]["prompts"]) == 4
     assert "thread_ts" not in slack.called("assistant.threads.setSuggestedPrompts")[0]
 

@@ -90,7 +90,7 @@ def test_what_cannot_be_asked_of_the_core_is_a_plain_line() -> None:
 
 def test_a_stranger_is_told_how_to_get_access_and_is_shown_no_choices() -> None:
     view = kit.view(tab("zh-CN", None, admitted=False), "home")
-    assert "你还不能使用此机器人" in texts(view)
+    assert "您还不能使用此机器人" in texts(view)
     assert not any(block["type"] == "actions" for block in view["blocks"])
 
 

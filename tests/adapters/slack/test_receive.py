@@ -17,10 +17,13 @@ from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
 from adapters.slack.http import BODY_LIMIT, PATH
-from bot.api import Accepted, Busy, Gone, Ignored, Unavailable
-from tests.adapters.memory_store import MemoryStore
+from bot import api
+from bot.api import Accepted, Busy, End, Gone, Ignored, Incoming, Media, Place, Unavailable
+from tests.adapters.memory_store import MemoryJournal, MemoryStore
 from tests.adapters.slack.running import Ear, Running, made, reachable, running
 from tests.simulators.slack import File, Person, SlackSimulator, slack_simulator
+
+PNG = b"\x89PNG a picture"
 
 
 @pytest.fixture
@@ -191,7 +194,7 @@ async def test_who_writes_while_an_answer_runs_is_told_once_that_the_message_wai
         for number in (2, 3):
             await ann.says(general, "more", thread=question)
             await bot.ear.hears(number)
-        line = await ann.sees(general, "接下来就回答你")
+        line = await ann.sees(general, "接下来就回答您")
         await slack.settled()
         assert line.thread_ts == question.ts
         assert len(ann.whispers(general)) == 1
@@ -605,7 +608,33 @@ async def test_a_forwarded_message_is_quoted(slack: SlackSimulator, ann: Person,
         await bot.ear.hears(1)
         quoted = bot.ear.meant[0].quoted
         assert quoted is not None
-        assert (quoted.author, quoted.text) == ("Bob", "ask @Ann &c")
+        assert (quoted.author, quoted.text, quoted.ours) == ("Bob", "ask @Ann &c", False)
+
+
+async def test_words_below_a_picture_of_ours_are_about_it_and_those_after_them_are_not(
+    slack: SlackSimulator, ann: Person
+) -> None:
+    general = slack.channel("general", [ann])
+    async with running(slack) as bot:
+        place = Place("slack", slack.team.id, general.id, "", "group")
+        asked = Incoming("slash:1", place, api.Person(ann.id), "/image a fox", addressed="command")
+        reply = bot.adapter.reply(asked, MemoryJournal())
+        for part in (Media("image", "image/png", PNG, "a fox"), End()):
+            await reply.send(part)
+        picture = next(message for message in slack.dm(ann).messages if message.files)
+        for number, text in enumerate(("make it brighter", "and darker?"), 1):
+            await ann.says(slack.dm(ann), text, thread=picture)
+            await bot.ear.hears(number)
+        await ann.shares(slack.dm(ann), picture, "make it rounder")
+        await bot.ear.hears(3)
+        below, after, forwarded = (message.quoted for message in bot.ear.heard)
+        assert after is None
+        for quoted in (below, forwarded):
+            assert quoted is not None
+            assert (quoted.ours, [a.kind for a in quoted.attachments]) == (True, ["image"])
+            assert await bot.adapter.fetch(quoted.attachments[0]) == PNG
+        calls = [call.method for call in slack.calls if call.method == "conversations.replies"]
+        assert len(calls) == 1
 
 
 async def test_the_native_stop_button_is_heard_as_the_command(

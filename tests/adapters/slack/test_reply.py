@@ -177,6 +177,16 @@ async def test_an_app_without_sessions_says_what_it_does_and_asks_once(acme: Off
     assert tried == ["agents.sessions.setStatus"]
 
 
+async def test_while_an_answer_is_spoken_its_text_stands_and_that_is_said(acme: Office) -> None:
+    acme.slack.agent = False
+    asked, incoming = await acme.asks()
+    reply = acme.reply(incoming)
+    await say(reply, Status("thinking"), Text("It is noon."), Status("speaking"))
+    await asked.thread.until(lambda: asked.thread.status == "is speaking…")
+    assert asked.thread.visible() == ["It is noon."]
+    await say(reply, End())
+
+
 async def test_an_app_without_any_right_to_a_status_asks_once_and_answers(acme: Office) -> None:
     acme.slack.refuse("agents.sessions.setStatus", "missing_scope", times=99)
     acme.slack.refuse("assistant.threads.setStatus", "missing_scope", times=99)

@@ -143,7 +143,7 @@ async def test_who_comes_is_greeted(scene: Open, event: str) -> None:
     found = await scene()
     await found.ann.does(event, "qrscene_1")
     assert len(found.ann.texts) == 1
-    assert "你好" in found.ann.texts[0]
+    assert "您好" in found.ann.texts[0]
     assert BUBBLE not in found.ann.texts[0]
 
 

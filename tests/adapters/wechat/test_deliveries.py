@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
+from adapters.wechat.words import both
 from bot.api import Choices, Incoming, MenuEntry, Option, ReplyPart, Text
 from tests.adapters.wechat.conftest import Open
 from tests.simulators.wechat import Account
@@ -55,7 +58,7 @@ async def test_any_message_brings_along_what_is_kept(scene: Open) -> None:
     await found.ann.says("17 tea")
     await found.wechat.clock.sleep(6)
     await found.ann.does("SCAN", "1")
-    assert found.ann.texts[1].startswith("All about tea.\n\n你好")
+    assert found.ann.texts[1].startswith("All about tea.\n\n您好")
 
 
 async def test_a_long_answer_is_fetched_part_by_part_without_the_core(scene: Open) -> None:
@@ -102,6 +105,17 @@ async def test_meanwhile_the_person_sees_that_an_answer_is_being_typed(scene: Op
     assert found.ann.typed
     await found.ann.until(1)
     assert [(shown.value, shown.way) for shown in found.ann.shown] == [("All about tea.", "service")]
+
+
+@pytest.mark.parametrize("account", [None, NO_RIGHTS])
+async def test_who_waits_behind_their_own_message_is_told_once(scene: Open, account: Account | None) -> None:
+    found = await scene(account and replace(account))
+    await found.ann.says("60 tea")
+    asked = [asyncio.create_task(found.ann.says(text)) for text in ("0 milk", "0 honey")]
+    await asyncio.gather(*asked)
+    waiting = [text for text in found.ann.texts if both("waits") in text]
+    assert len(waiting) == (1 if account is None else 2)
+    assert not any(both("waits") in shown.value for shown in found.ann.shown if shown.way == "service")
 
 
 async def test_that_the_account_has_no_right_is_asked_once(scene: Open) -> None:

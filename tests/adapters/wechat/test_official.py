@@ -76,7 +76,7 @@ async def test_an_answer_that_was_cut_says_how_it_goes_on(scene: Open) -> None:
         (Media("image", "image/jpeg", b"\xff\xd8x"), "image"),
         (Media("image", "image/gif", b"GIF89a"), "image"),
         (Media("audio", "audio/mpeg", b"ID3x"), "voice"),
-        (Media("audio", "audio/amr", b"#!AMR"), "voice"),
+        (Media("audio", "audio/amr", b"#!AMR\n" + (b"\x3c" + bytes(31)) * 50), "voice"),
     ],
 )
 async def test_images_and_recordings_are_media(scene: Open, media: Media, kind: str) -> None:
@@ -113,6 +113,14 @@ async def test_what_wechat_cannot_take_is_said_in_a_sentence(scene: Open, media:
     found = await scene(None, saying(replace(media, caption="A cup")))
     await found.ann.says("draw")
     assert found.ann.texts == [f"{say(LANGUAGE, f'media.{media.kind}')}\n\nA cup"]
+
+
+async def test_a_file_of_text_is_said_because_no_file_can_be_sent(scene: Open) -> None:
+    file = Media("file", "text/markdown", b"# A dialogue", "Two questions.", "dialogue.md")
+    found = await scene(None, saying(file, replace(file, data=b"x" * 20_000)))
+    await found.ann.says("export")
+    refused = say(LANGUAGE, "media.file")
+    assert found.ann.texts == [f"# A dialogue\n\nTwo questions.\n\n{refused}\n\nTwo questions."]
 
 
 async def test_an_account_that_may_not_upload_says_so_in_a_sentence(scene: Open) -> None:

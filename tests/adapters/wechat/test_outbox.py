@@ -41,6 +41,17 @@ async def test_what_one_carries_nobody_else_does(kept: Kept) -> None:
     assert await kept.carried("b") == ""
 
 
+async def test_what_is_forgotten_is_carried_no_more_and_was_answered_even_so(kept: Kept) -> None:
+    await kept.answer("m1", "one")
+    await kept.answer("m2", "two")
+    await kept.outbox.forget(ANN)
+    assert await kept.carried("a") == ""
+    assert await kept.outbox.finished("m1")
+    assert not {"one", "two"} & set(repr(kept.store.values).split('"'))
+    await kept.answer("m3", "three")
+    assert await kept.carried("a") == "three"
+
+
 async def test_a_message_that_is_delivered_again_carries_it_again(kept: Kept) -> None:
     await kept.answer("m1", "one")
     assert [await kept.carried("a"), await kept.carried("a")] == ["one", "one"]

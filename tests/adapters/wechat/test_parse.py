@@ -72,7 +72,8 @@ def test_media_are_attachments(content: dict[str, object], attachment: Attachmen
 
 def test_a_voice_that_wechat_has_heard_is_its_text() -> None:
     found = incoming(MsgType="voice", MediaId="m", Format="amr", Recognition="你好")
-    assert (found.text, found.attachments) == ("你好", ())
+    assert (found.text, found.attachments, found.spoken) == ("你好", (), True)
+    assert not incoming(MsgType="text", Content="你好").spoken
 
 
 def test_a_location_and_a_link_are_texts() -> None:

@@ -391,8 +391,8 @@ async def test_a_quote_that_is_only_an_id_is_looked_up(
         await ann.says("sure?", ref_msg={"svr_id": str(ann.shown[0].message_id)})
         await ann.says("what?", ref_msg={"svr_id": "v1:unknown"})
         await line.ear.hears(4)
-    found = [message.quoted and message.quoted.text for message in line.ear.heard]
-    assert found == [None, "The capital of France?", "Paris.", None]
+    found = [message.quoted and (message.quoted.text, message.quoted.ours) for message in line.ear.heard]
+    assert found == [None, ("The capital of France?", False), ("Paris.", True), None]
 
 
 async def test_a_quoted_picture_comes_along(ilink: ILinkSimulator, ann: Person, store: MemoryStore):
@@ -405,6 +405,26 @@ async def test_a_quoted_picture_comes_along(ilink: ILinkSimulator, ann: Person, 
         quoted = line.ear.heard[1].quoted
         assert quoted is not None
         assert await line.line.fetch(quoted.attachments[0]) == PNG
+
+
+async def test_a_quoted_picture_of_ours_is_known_as_ours(
+    ilink: ILinkSimulator, ann: Person, store: MemoryStore
+):
+    await ann.shows(PNG)
+    assert ann.bot is not None
+    picture = ann.bot.inbox[0]["item_list"][0]
+    async with running(ilink, store=store) as line:
+        await line.ear.hears(1)
+        await line.says(line.ear.heard[0], Media("image", "image/png", PNG))
+        shown = ann.shown[0]
+        await ann.says("make it brighter", ref_msg={"svr_id": str(shown.message_id)})
+        whole = {"message_item": picture, "svr_id": str(shown.message_id)}
+        await ann.says("make it darker", ref_msg=whole)
+        await line.ear.hears(3)
+        for message in line.ear.heard[1:]:
+            assert message.quoted is not None
+            assert message.quoted.ours
+            assert await line.line.fetch(message.quoted.attachments[0]) == PNG
 
 
 async def test_a_voice_message_is_its_transcript(ilink: ILinkSimulator, ann: Person, store: MemoryStore):
@@ -610,6 +630,25 @@ async def test_a_picture_that_wechat_does_not_take_is_a_sentence(
     ]
 
 
+async def test_speech_is_a_file_whose_ending_says_what_plays_it(
+    ilink: ILinkSimulator, ann: Person, store: MemoryStore
+):
+    async with running(ilink, store=store) as line:
+        await ann.says("/say hello")
+        await line.ear.hears(1)
+        await line.says(line.ear.heard[0], Media("audio", "audio/amr", b"#!AMR\n" + bytes(32)))
+    assert [one.text for one in ann.shown] == ["audio.amr"]
+
+
+async def test_a_file_to_be_kept_keeps_its_name(ilink: ILinkSimulator, ann: Person, store: MemoryStore):
+    async with running(ilink, store=store) as line:
+        await ann.says("/export")
+        await line.ear.hears(1)
+        file = Media("file", "text/markdown", b"# A dialogue", name="dialogue-2026-07-01.md")
+        await line.says(line.ear.heard[0], file)
+    assert [(one.text, one.data) for one in ann.shown] == [("dialogue-2026-07-01.md", b"# A dialogue")]
+
+
 async def test_a_cdn_that_is_away_is_waited_for_and_one_that_refuses_is_not(
     ilink: ILinkSimulator, ann: Person, store: MemoryStore
 ):
@@ -724,6 +763,24 @@ async def test_what_is_kept_comes_before_the_next_answer_is_made(
         await reply.send(Text("Well."))
         await reply.send(End())
     assert ann.texts == ["At last.", "Well."]
+
+
+async def test_what_is_kept_and_quoted_is_forgotten(ilink: ILinkSimulator, ann: Person, store: MemoryStore):
+    async with running(ilink, store=store) as line:
+        first = await ann.says("A secret")
+        await line.ear.hears(1)
+        ilink.clock.turn(24 * 3600)
+        await line.says(line.ear.heard[0], "Nobody shall know.")
+        await ann.says("/forget yes")
+        await line.ear.hears(2)
+        asking = line.ear.heard[1]
+        await line.line.forget(asking.place)
+        await line.says(asking, "Done.")
+        await ann.says("and that?", ref_msg={"svr_id": str(first)})
+        await line.ear.hears(3)
+    assert ann.texts == ["Done."]
+    assert line.ear.heard[2].quoted is None
+    assert "secret" not in repr(store.logs) + repr(store.values)
 
 
 async def test_a_refused_message_is_kept_in_its_order(ilink: ILinkSimulator, ann: Person, store: MemoryStore):

@@ -19,6 +19,7 @@ from adapters.wecom.app.parse import parse
 from adapters.wecom.app.reply import SILENCE
 from adapters.wecom.words import say
 from bot.api import (
+    Accepted,
     Attachment,
     Busy,
     Choices,
@@ -38,7 +39,7 @@ from tests.adapters.memory_store import MemoryJournal, MemoryStore
 from tests.adapters.wecom.running import Dying, Running, running
 from tests.simulators.wecom import Delivery, Member, WeComSimulator, wecom_simulator
 
-PNG, AMR = b"\x89PNG\r\n\x1a\n picture", b"#!AMR\n recording"
+PNG, AMR = b"\x89PNG\r\n\x1a\n picture", b"#!AMR\n" + (b"\x3c" + bytes(31)) * 50
 
 
 @pytest.fixture
@@ -330,6 +331,34 @@ async def test_pictures_recordings_and_files_are_sent_as_such(bot: Running, ann:
     ):
         await reply.send(part)
     assert ann.shown == ["Look:", f"<image {len(PNG)}>", "a soup", f"<voice {len(AMR)}>", "<file 14>"]
+
+
+async def test_who_waits_in_silence_is_told_once_and_nobody_whose_answer_has_begun(
+    bot: Running, ann: Member
+) -> None:
+    bot.ear.outcomes = [Accepted("ref"), Accepted("ref", 1), Accepted("ref", 2), Accepted("ref", 1)]
+    for text in ("one", "two", "three", "/help"):
+        await asked(bot, ann, text)
+    await bot.pauses.go()
+    async with asyncio.timeout(30):
+        while not ann.shown:  # noqa: ASYNC110 - a phone tells nobody
+            await asyncio.sleep(0.001)
+    bot.ear.outcomes = [Accepted("ref", 1)]
+    await bot.adapter.reply(await asked(bot, ann, "four"), MemoryJournal()).send(End())
+    await bot.pauses.go(2)
+    await bot.adapter.close()
+    assert ann.shown == [say("zh-CN", "waits")]
+
+
+async def test_a_file_to_be_kept_keeps_its_name(wecom: WeComSimulator, bot: Running, ann: Member) -> None:
+    reply = bot.adapter.reply(await asked(bot, ann, "/export"), MemoryJournal())
+    await reply.send(
+        Media("file", "text/markdown", b"# A dialogue", "Two questions.", "dialogue-2026-07-01.md")
+    )
+    await reply.send(End())
+    assert ann.shown == ["<file 12>", "Two questions."]
+    (kept,) = wecom.media.all
+    assert (kept.kind, kept.name) == ("file", "dialogue-2026-07-01.md")
 
 
 @pytest.mark.parametrize("data", [b"\x89PNG", b"no picture at all", b"\x89PNG" + bytes(21 << 20)])

@@ -14,6 +14,8 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from adapters.wecom.bot.drawer import File
+from adapters.wecom.bot.media import as_file
 from adapters.wecom.bot.pace import Pace
 from bot.api import Busy, Choices, End, Gone, Ignored, Media, Notice, Option, Status, Store, Text, Unavailable
 from bot.keys import Keys
@@ -339,12 +341,20 @@ async def test_files_are_uploaded_and_follow_the_stream(wecom: SocketSimulator):
         await reply.send(Media("image", "image/png", PNG, caption="A cat"))
         await reply.send(Media("audio", "audio/mpeg", sound))
         await reply.send(Media("file", "text/plain", b"tiny"))
+        await reply.send(Media("file", "application/pdf", b"tiny"))
+        await reply.send(Media("file", "text/markdown", b"# A dialogue", name="dialogue-2026-07-01.md"))
         await reply.send(End())
         chat = wecom.chat("ann")
-        await wecom.until(lambda: len(chat.said) == 2)
-        assert exchange.shown == "A cat\n\n【文件已生成，但企业微信无法在这里接收。】"
-        assert [one["msgtype"] for one in chat.said] == ["image", "file"]
-        assert [wecom.media[one[one["msgtype"]]["media_id"]][1] for one in chat.said] == [PNG, sound]
+        await wecom.until(lambda: len(chat.said) == 3)
+        assert exchange.shown == "A cat\n\ntiny\n\n【文件已生成，但企业微信无法在这里接收。】"
+        assert [one["msgtype"] for one in chat.said] == ["image", "file", "file"]
+        sent = [wecom.media[one[one["msgtype"]]["media_id"]][1] for one in chat.said]
+        assert sent == [PNG, sound, b"# A dialogue"]
+
+
+def test_a_file_to_be_kept_keeps_its_name():
+    file = Media("file", "text/markdown", b"# A dialogue", name="dialogue-2026-07-01.md")
+    assert as_file(file) == File("file", "dialogue-2026-07-01.md")
 
 
 async def test_every_part_in_any_order_is_seen_once(wecom: SocketSimulator):

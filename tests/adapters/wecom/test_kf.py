@@ -31,7 +31,7 @@ from tests.adapters.memory_store import MemoryJournal, MemoryStore
 from tests.adapters.wecom.running import Dying, Ear, Running, running
 from tests.simulators.wecom import Customer, WeComSimulator, wecom_simulator
 
-PNG, AMR = b"\x89PNG\r\n\x1a\n picture", b"#!AMR\n recording"
+PNG, AMR = b"\x89PNG\r\n\x1a\n picture", b"#!AMR\n" + (b"\x3c" + bytes(31)) * 50
 CURSOR = "kf:cursor:wk1"
 
 
@@ -447,6 +447,21 @@ async def test_what_does_not_fit_the_quota_comes_with_the_next_message_which_is_
     read = "".join(shown.removesuffix(f"\n\n{REST}").rpartition("\n(")[0] + "\n" for shown in wang.shown[:-1])
     assert read.split() == text.split()
     assert not [call for call in wecom.calls if call.code]
+
+
+async def test_what_waits_is_forgotten_with_its_list(bot: Running, wang: Customer) -> None:
+    first = await asked(bot, wang)
+    reply = bot.adapter.reply(first, MemoryJournal())
+    await reply.send(Text(long(7)))
+    await reply.send(Choices("Which?", (Option("Chef", "/role chef"),)))
+    await reply.send(End())
+    assert len(wang.shown) == QUOTA
+    asking = await asked(bot, wang, "/forget yes")
+    await bot.adapter.forget(asking.place, asking.person)
+    await bot.answers(asking, "Done.")
+    assert wang.shown[QUOTA:] == ["Done."]
+    assert (await asked(bot, wang, "1")).text == "1"
+    assert "句话" not in repr(bot.store.logs) + repr(bot.store.values)
 
 
 async def test_a_very_long_answer_is_carried_on_over_several_messages(bot: Running, wang: Customer) -> None:

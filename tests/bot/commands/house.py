@@ -15,15 +15,18 @@ from bot.commands import Registry
 from bot.commands.admin import Admins
 from bot.commands.basics import Basics, help_for
 from bot.commands.choices import Choices
+from bot.commands.keeping import Keeping
 from bot.commands.money import Money
 from bot.commands.personal import Personal
 from bot.commands.roles import RoleCommands
 from bot.commands.settings import Preferences
 from bot.commands.talk import Talk
 from bot.delivery import Delivery
-from bot.dialogue import Dialogue
+from bot.dialogue import After, Dialogue
 from bot.endpoints.models import Model as Listed
+from bot.endpoints.settings import Capability
 from bot.errors import Unreachable
+from bot.inbox import Inbox
 from bot.intake import clean
 from bot.keys import Keys
 from bot.limits import Limits, LimitSettings
@@ -38,8 +41,10 @@ from bot.scope import home, scope, shared
 from bot.sessions import Sessions
 from bot.settings import DialogueSettings
 from bot.tokens import Tokens
+from bot.tools import Toolbox
 from bot.traces import Traces
 from bot.usage import Usages
+from bot.voices import Voices
 from bot.window import Windows
 from tests.bot.doubles import Collected, Held, catalogue, delivery
 from tests.bot.test_dialogue import Model
@@ -63,10 +68,24 @@ class Server(Model):
         return [Listed(id=name) for name in ("some-model", "big-model")]
 
 
+class Senses:
+    """A `Router` whose models speak and hear."""
+
+    def can(self, capability: Capability) -> bool:
+        return True
+
+
 class House:
     """Where people say things; `now` is the time."""
 
-    def __init__(self, redis: Redis, prefix: str, policy: str = "user") -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        prefix: str,
+        policy: str = "user",
+        after: After | None = None,
+        tools: Toolbox | None = None,
+    ) -> None:
         self.redis, self.keys, self.policy = redis, Keys(prefix), policy
         self.now, self._ids = 1_700_000_000.0, count(1)
         self.server, self.forgotten = Server(), list[str]()
@@ -80,6 +99,8 @@ class House:
             meter=self.server,  # type: ignore[arg-type]
             tokens=Tokens(),
             settings=DialogueSettings(context_summary=False),
+            after=after,
+            tools=tools,
             clock=self.clock,
         )
         self.access = Access(
@@ -87,13 +108,22 @@ class House:
         )
         self.limits = Limits(LimitSettings.load({"RATE_LIMIT": "off"}), redis, self.keys, clock=self.clock)
         self.usages = Usages(redis, self.keys, clock=self.clock)
-        accounts = Accounts(self.limits, self.usages, Prices.load(None), self.access)
+        accounts = Accounts(
+            self.limits, self.usages, Prices.load(None), self.access, Inbox(redis, self.keys)
+        )
         family = [
             *Basics(self.windows, self.dialogue).commands(),
+            *Keeping(self.windows).commands(),
             *RoleCommands(casting, self.profiles, self.dialogue).commands(),
             *Choices(self.profiles, self.server).commands(),  # type: ignore[arg-type]
             *Talk(self.windows, self.dialogue, self.sessions, self.profiles, clock=self.clock).commands(),
-            *Preferences(self.profiles, casting, self.dialogue, language=self.language).commands(),
+            *Preferences(
+                self.profiles,
+                casting,
+                self.dialogue,
+                language=self.language,
+                voices=Voices(Senses()),
+            ).commands(),
             *Personal(
                 self.windows,
                 self.profiles,

@@ -21,6 +21,7 @@ from redis.asyncio import Redis
 
 from bot.api import Attachment, Choices, End, Gone, Incoming, Media, Notice, Place, Quoted, Status, Text
 from bot.commands import Registry
+from bot.commands.listening import Listening, Transcribing
 from bot.commands.pictures import Pictures, Retouching
 from bot.commands.sounds import SAY_LIMIT, Sounds
 from bot.commands.wishes import Fault, Wish, read
@@ -55,6 +56,7 @@ from bot.speaking import ANSWER_LIMIT, Muting, Speaking, aloud
 from bot.tokens import Tokens
 from bot.unpacking import NotReceived
 from bot.usage import Usages
+from bot.voices import Voices
 from bot.window import Exchange, Turn, Windows
 from tests.bot.doubles import Collected, Held, catalogue, delivery, incoming
 from tests.bot.media.recordings import recorded, spoken, tone
@@ -98,23 +100,24 @@ class House:
         self.windows, self.easel = Windows(redis, keys, ttl=600), Easel(redis, keys)
         held = Limits(LimitSettings.load({"RATE_LIMIT": "off", **limits}), redis, keys)
         meter = Meter(router, held, prices, Tokens())
-        self.speaking = Speaking(router, meter, workshop, clock=lambda: self.now)
+        voices = Voices(router)
+        self.speaking = Speaking(router, meter, workshop, voices, clock=lambda: self.now)
         pictures = Pictures(router, meter, workshop, self.easel)
         sounds = Sounds(
             router,
-            meter,
-            workshop=workshop,
             speaking=self.speaking,
+            voices=voices,
             profiles=self.profiles,
             windows=self.windows,
         )
+        listening = Listening(router, meter, workshop=workshop, voices=voices)
         registry = Registry(
-            [*pictures.commands(), *sounds.commands()],
+            [*pictures.commands(), *sounds.commands(), *listening.commands()],
             languages=catalogue().languages,
             say=catalogue().say,
         )
-        commands = Commands(registry, Retouching(pictures, self._talk))
-        self._stack = Muting(self.speaking, router, commands)
+        commands = Commands(registry, Transcribing(listening, Retouching(pictures, self._talk)))
+        self._stack = Muting(voices, router, commands)
         self._ids = count(1)
 
     async def _talk(self, made: Delivery) -> None:
@@ -350,7 +353,7 @@ async def test_what_an_earlier_attempt_sent_is_not_drawn_again(house, endpoint):
     home, hold = house(), Held()
     await home.say("/image a fox", hold=hold)
     again = await home.say("/image a fox", hold=Held(hold.kept, attempt=2))
-    assert media(again) == []
+    assert [(one.data, one.caption) for one in media(again)] == [(png(), "a fox\n0.04 USD")]
     assert len(endpoint.requests) == 1
 
 
@@ -374,7 +377,7 @@ async def test_drawing_stops_when_the_person_says_so(house, endpoint):
         ("/image a fox", {"IMAGE_MODEL": ""}, NoImages),
         ("/edit a fox", {"IMAGE_MODEL": ""}, NoImages),
         ("/say hello", {"SPEECH_MODEL": ""}, NoSpeech),
-        ("/voice", {"SPEECH_MODEL": ""}, NoSpeech),
+        ("/voice", {"SPEECH_MODEL": "", "TRANSCRIPTION_MODEL": ""}, NoSpeech),
         ("/transcribe", {"TRANSCRIPTION_MODEL": ""}, NoTranscription),
         ("/translate", {"TRANSCRIPTION_MODEL": ""}, NoTranscription),
     ],
@@ -601,7 +604,12 @@ async def test_voice_shows_the_choices_and_takes_a_way_a_name_and_a_speed(house,
         "/voice text",
         "/voice voice",
         "/voice both",
+        "/voice transcript",
+        "/voice voices",
+        "/voice speed",
     ]
+    assert "/voice alloy" in [option.value for option in (await home.say("/voice 声音")).choices[0].options]
+    assert "/voice 1.5" in [option.value for option in (await home.say("/voice speed")).choices[0].options]
     for text in ("/voice nova", "/voice 1.5", "/voice both", "/voice １.25x"):
         await home.say(text)
     assert await home.profiles.load("test-ann") == Profile(voice="both", speaker="nova", speed=1.25)
@@ -723,6 +731,77 @@ async def test_silence_and_damage_are_told_apart_and_ask_nobody(house, endpoint)
         await home.say("/transcribe", home.file("audio", b"\xff\xfb" + bytes(200)))
     assert not isinstance(caught.value, EmptyAnswer)
     assert endpoint.requests == []
+
+
+@pytest.mark.parametrize("choice", ["/voice transcript", "/语音 仅转写", "/語音 僅轉寫"])
+async def test_a_voice_message_is_only_written_down_where_that_is_chosen(house, endpoint, choice):
+    home = house()
+    assert (await home.say(choice)).notices == ["voice.mode_transcript"]
+    spoken = [home.file("audio", recording()), home.file("audio", recording(form="amr"))]
+    hold = Held()
+    reply = await home.say("", *spoken, hold=hold)
+    assert words(reply) == "hello there\n\nhello there"
+    assert (home.dialogue, [call.path for call in endpoint.requests]) == ([], ["audio/transcriptions"] * 2)
+    # A second attempt shows what the first one found, whatever was chosen meanwhile.
+    await home.say("/voice both")
+    assert words(await home.say("", *spoken, hold=Held(hold.kept, attempt=2))) == words(reply)
+    assert len(endpoint.requests) == 2
+
+
+async def test_a_recording_with_words_beside_it_is_a_question_even_so(house):
+    home = house()
+    await home.say("/voice transcript")
+    said = home.file("audio", recording())
+    await home.say("What does she mean?", said)
+    await home.say("And this?", quoted=Quoted(attachments=(said,)))
+    await home.say("", home.file("image", png()))
+    assert home.dialogue == ["What does she mean?", "And this?", ""]
+
+
+async def test_a_recording_that_says_nothing_does_not_hide_the_one_that_does(house):
+    home = house()
+    await home.say("/voice transcript")
+    silence = home.file("audio", recorded(bytes(32_000), "wav"))
+    assert words(await home.say("", silence, home.file("audio", recording()))).endswith("\n\nhello there")
+    with pytest.raises(Silent):
+        await home.say("", silence)
+    many = await home.say("", home.file("audio", recording()), *[silence] * 9)
+    assert words(many).endswith(catalogue().say("en", "hear.too_many", limit=8, count=2))
+
+
+async def test_an_answer_that_an_earlier_attempt_finished_is_no_transcript(house):
+    home = house()
+    await home.say("/voice transcript")
+    await home.say("", home.file("audio", recording()), hold=Held('{"text": "an answer"}', attempt=2))
+    assert home.dialogue == [""]
+
+
+async def test_only_what_the_models_can_do_may_be_chosen(house):
+    away = {"OPENAI_BASE_URL": "https://api.example.org/v1"}
+    home = house({**away, "SPEECH_MODEL": ""})
+    (asked,) = (await home.say("/voice")).choices
+    assert [option.value for option in asked.options] == ["/voice text", "/voice transcript"]
+    for text in ("/voice both", "/voice nova", "/voice 1.5"):
+        with pytest.raises(NoSpeech):
+            await home.say(text)
+    with pytest.raises(NoTranscription):
+        await house({**away, "TRANSCRIPTION_MODEL": ""}).say("/voice transcript")
+
+
+async def test_a_long_recording_is_heard_in_pieces(house, endpoint):
+    home = house()
+    long = recorded(tone(11 * 60), "opus")
+    assert words(await home.say("/transcribe", home.file("audio", long))) == "hello there hello there"
+    assert len(endpoint.requests) == 2
+
+
+async def test_that_something_is_being_said_aloud_is_shown_meanwhile(house):
+    home = house()
+    doing = [part.doing for part in (await home.say("/say Good morning.")).parts if isinstance(part, Status)]
+    assert doing == ["speaking"]
+    await home.say("/voice both")
+    kinds = [type(part) for part in (await home.say("Hello.")).parts]
+    assert kinds == [Text, Status, Media, End]
 
 
 async def test_a_transcript_is_not_asked_for_again_by_a_second_attempt(house, endpoint):

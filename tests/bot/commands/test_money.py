@@ -15,6 +15,7 @@ from bot.api import Choices, Incoming, Media, Notice, Place, Usage
 from bot.commands import Registry
 from bot.commands.money import Money, table
 from bot.i18n import LANGUAGES, Catalogue
+from bot.inbox import Inbox
 from bot.keys import Keys, connect
 from bot.limits import Limits, LimitSettings
 from bot.overview import Accounts
@@ -34,7 +35,9 @@ class House:
         given = {"RATE_LIMIT": "off", **chosen}
         self.limits = Limits(LimitSettings.load(given), redis, keys, clock=lambda: NOON)
         self.usages = Usages(redis, keys, clock=lambda: NOON)
-        accounts = Accounts(self.limits, self.usages, Prices.load(None), self.access)
+        accounts = Accounts(
+            self.limits, self.usages, Prices.load(None), self.access, Inbox(redis, keys)
+        )
         self.registry = Registry(
             Money(accounts, self.limits, self.usages, clock=lambda: NOON).commands(),
             languages=catalogue.languages,

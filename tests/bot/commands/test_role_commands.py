@@ -107,6 +107,12 @@ def pressed(reply: Collected, label: str) -> str:
     return next(option.value for option in choices.options if label in option.label)
 
 
+async def test_the_tools_of_a_role_are_shown(house: House) -> None:
+    assert "Besides talking: draw pictures, change pictures." in said(await house.say("/role"))
+    await house.say("/role chef")
+    assert "Besides talking" not in said(await house.say("/role"))
+
+
 # --- choosing -----------------------------------------------------------------------------------------------
 
 
