@@ -19,6 +19,7 @@ _HEADING_LAST = re.compile(r"(?:^|\n)(#{1,6}[ \t][^\n]*)\s*\Z")
 _HALF_FENCE = re.compile(r"(?:\A|\n)[ \t]*(?:`+|~+)\Z")
 _BLANK_LINES = re.compile(r"\A(?:[ \t]*\n)+")
 _SENTENCE = re.compile(r"[.!?…][\"'”’)\]]*(?=\s)|[。！？；][”’」』）]*")
+_LOOK = 256  # characters behind the longest post that are looked at: a fence line is shorter
 _BLANKS = re.compile(r"[ \t]*\n(?:[ \t]*\n)*|[ \t]+")
 
 
@@ -104,12 +105,15 @@ def divide(tail: Tail, fits: Fits, *, limit: int) -> tuple[str, Tail] | None:
     text = tail.text
     if len(text) <= 4 * limit and fits(tail.shown):
         return None
-    most = _most(tail, fits, min(len(text) - 1, 4 * limit))
+    # Nothing behind this has a say in where the post ends, so the work for a text grows with its length only.
+    near = replace(tail, text=text[: 4 * limit + _LOOK])
+    most = _most(near, fits, min(len(text) - 1, 4 * limit))
     while True:
-        cut = _border(tail, most)
+        cut = _border(near, most)
         head = replace(tail, text=text[:cut])
         if cut <= 1 or fits(head.shown):
-            return _part(tail, cut)
+            shown, rest = _part(near, cut)
+            return shown, replace(rest, text=rest.text + text[len(near.text) :])
         most = cut - 1
 
 

@@ -266,12 +266,12 @@ async def _reaching(request: Awaitable[T]) -> T:
 
 
 async def _capped(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    data = b""
+    data = bytearray()
     async for chunk in response.content.iter_chunked(65536):
         data += chunk
         if len(data) > limit:
             raise ApiRefused(0, f"more than {limit} bytes")
-    return data
+    return bytes(data)
 
 
 def _checked(status: int, data: bytes) -> dict[str, Any]:

@@ -48,7 +48,8 @@ class AccessSettings(Block):
         description="Who may talk to it: people and groups as platform:id, whole platforms as platform:*, or *.",
     )
     blocked: Names = Field(
-        (), description="Who may not, whatever else is said: people and groups as platform:id."
+        (),
+        description="Who may not, not even an admin: people and groups as platform:id, or platform:*, or *.",
     )
 
     examples = MappingProxyType({"ADMINS": "platform:123", "ALLOWED": "platform:123,platform:-100456"})
@@ -84,18 +85,24 @@ def make_code() -> str:
 
 
 def named(text: str) -> bool:
-    """Whether a text is the name of a person or a group: `platform:id`."""
-    platform, colon, id = text.partition(":")
-    return bool(platform and colon and id) and len(text) <= 200 and not any(c.isspace() for c in text)
+    """Whether a text is the name of a person or a group: `platform:id`. A wildcard names nobody."""
+    platform, _, id = text.partition(":")
+    return bool(platform and id) and id != "*" and len(text) <= 200 and not any(c.isspace() for c in text)
+
+
+def _wildcards(name: str) -> set[str]:
+    """What a list says of this name without naming it."""
+    return {"*", f"{name.partition(':')[0]}:*"}
 
 
 class Access:
     """The list, asked before anything is kept of a group's talk and before a private message is answered.
 
-    The settings win: `BLOCKED`, then `ADMINS` and whoever is named in `ALLOWED`; then what an admin said at run time;
-    then the wildcards of `ALLOWED` and the `trusted` platforms, whose people were let in by other means (a password,
-    this machine's terminal). `clock` is the time of day. What was said at run time is in Redis, and a copy of it in
-    each process (`watch`), because it is asked for at every word of a group.
+    The settings win: `BLOCKED` with its wildcards, then `ADMINS` and whoever is named in `ALLOWED`; then what an
+    admin said at run time (a person who was shut out is so in a group of `ALLOWED`, too); then the wildcards of
+    `ALLOWED` and the `trusted` platforms, whose people were let in by other means (a password, this machine's
+    terminal). `clock` is the time of day. What was said at run time is in Redis, and a copy of it in each process
+    (`watch`), because it is asked for at every word of a group.
     """
 
     def __init__(
@@ -128,24 +135,25 @@ class Access:
         """Whether this person may talk to the bot in this place."""
         name = f"{place.platform}:{person.id}"
         names = {name, f"{place.platform}:{place.chat}"} if place.kind == "group" else {name}
-        if not names.isdisjoint(self._blocked):
+        if not self._blocked.isdisjoint(names | _wildcards(name)):
             return False
-        if name in self._admins or not names.isdisjoint(self._allowed):
+        if name in self._admins or name in self._allowed:
             return True
-        if not names.isdisjoint(self._shut_out):
+        named = not names.isdisjoint(self._allowed)  # the group is
+        if name in self._shut_out or not (named or names.isdisjoint(self._shut_out)):
             return False
-        if not names.isdisjoint(self._let_in) or place.platform in self._trusted:
+        if named or not names.isdisjoint(self._let_in) or place.platform in self._trusted:
             return True
-        return not self._allowed.isdisjoint({"*", f"{place.platform}:*"})
+        return not self._allowed.isdisjoint(_wildcards(name))
 
     def admin(self, place: Place, person: Person) -> bool:
         """Whether this person runs the bot."""
         name = f"{place.platform}:{person.id}"
-        return name in self._admins and name not in self._blocked
+        return name in self._admins and self.settled(name) != "blocked"
 
     def settled(self, name: str) -> Literal["", "blocked", "allowed"]:
         """What the settings say of a name, which nothing at run time can change."""
-        if name in self._blocked:
+        if not self._blocked.isdisjoint({name} | _wildcards(name)):
             return "blocked"
         return "allowed" if name in self._admins | self._allowed else ""
 
@@ -163,7 +171,7 @@ class Access:
         Empty for who was shut out, and where too many wait already. Raises `StoreAway`.
         """
         name = f"{place.platform}:{person.id}"
-        if name in self._shut_out | self._blocked:
+        if name in self._shut_out or self.settled(name) == "blocked":
             return ""
         waiting = await self.waiting()
         known = next((each.code for each in waiting if each.name == name), "")

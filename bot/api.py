@@ -73,7 +73,8 @@ class Incoming:
     how the message was meant for the bot; what was merely overheard in a group is `ambient`. A pressed button arrives
     as the `value` of its `Option`, `addressed` as a command. An edited message has an id of its own, and in `edits`
     the id of the message that it was; one that its author deleted is heard of in the same way, without text and
-    `withdrawn`. `sent_at` is seconds since the epoch, by the platform's clock.
+    `withdrawn`. `sent_at` is seconds since the epoch, by the platform's clock. What was `spoken` is a voice message
+    that the platform itself has written down, in a place where it can be answered by one.
     """
 
     id: str
@@ -86,6 +87,7 @@ class Incoming:
     edits: str = ""
     sent_at: float = 0.0
     withdrawn: bool = False
+    spoken: bool = False
 
     @property
     def key(self) -> str:
@@ -208,6 +210,14 @@ class Reply(Protocol):
 
     async def abandon(self) -> None:
         """The attempt is over without an `End`: when this returns, nothing more will be shown. Raises nothing."""
+
+
+@runtime_checkable
+class Sketching(Reply, Protocol):
+    """A reply that can show pictures before they are finished."""
+
+    previews: bool
+    """Whether it does here. They cost money, so nobody else is sent a `Preview`."""
 
 
 class Journal(Protocol):
@@ -443,6 +453,12 @@ class Adapter(Protocol):
         Nothing where the platform does not tell. Raises `Unavailable`.
         """
 
+    async def administers(self, place: Place, person: Person) -> bool:
+        """Whether the platform says that this person runs this group.
+
+        False where it does not tell. Asked only where it matters, and never of a private chat. Raises `Unavailable`.
+        """
+
     async def check(self) -> Sequence[Finding]:
         """Whether the platform takes our credentials and gives us every right we need; nothing is changed there.
 
@@ -460,6 +476,16 @@ class Adapter(Protocol):
 
 
 @runtime_checkable
+class Bounded(Adapter, Protocol):
+    """An adapter of a platform that shows no picture but PNG and JPEG, and none above `picture_limit` bytes.
+
+    What is heavier or in another form comes as a JPEG.
+    """
+
+    picture_limit: ClassVar[int]
+
+
+@runtime_checkable
 class Equipped(Adapter, Protocol):
     """An adapter with commands of its own for the operator: `parley <adapter> <tool>`."""
 
@@ -468,3 +494,11 @@ class Equipped(Adapter, Protocol):
 
     async def use(self, tool: str, say: Callable[[str], None]) -> int:
         """Do it, telling the operator by `say`, a line at a time; the exit status. Raises `Unavailable`."""
+
+
+@runtime_checkable
+class Retentive(Adapter, Protocol):
+    """An adapter that keeps what was said, for those whom it could not reach yet, or to know it when it is quoted."""
+
+    async def forget(self, place: Place, person: Person) -> None:
+        """Keep nothing of it any more that is this person's in this place. Raises `Unavailable`."""

@@ -154,6 +154,7 @@ class App:
             consumer=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
             alone=bool(alone),
             policy=core.policy,
+            traces=core.traces,
         )
         for adapter in adapters.values():
             await adapter.menu(core.registry.menu())

@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
 
+from redis.exceptions import NoPermissionError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from bot import embedded, keys
-from bot.access import Access, AccessSettings
+from bot.access import Access, AccessSettings, named
 from bot.api import Finding, Unavailable
 from bot.app import connected
 from bot.demo import local_server
+from bot.embedded import server
 from bot.endpoints.settings import EndpointSettings
 from bot.errors import SettingsError, StoreAway
+from bot.inbox import Inbox
 from bot.limits import BOUNDS, LimitSettings
 from bot.platforms import blocks, classes, configured
 from bot.prices import Prices
@@ -24,6 +29,7 @@ from bot.roles import Roles
 from bot.routing import Router
 from bot.settings import DialogueSettings, Settings, suspects
 from bot.store import Feeds, RedisStore
+from bot.telemetry import reference
 
 
 async def examine(environment: Mapping[str, str], console: Console | None = None) -> int:
@@ -52,9 +58,11 @@ async def gather(environment: Mapping[str, str]) -> list[Finding]:
     return [
         *findings,
         await _store(running),
+        *await _given_up(running),
         await _port(running),
         _roles(environment),
         _prices(environment),
+        *_people(environment),
         *await _adapters(environment),
         *await _endpoint(environment),
     ]
@@ -77,16 +85,52 @@ async def _store(running: Settings) -> Finding:
     redis = keys.connect(running.redis_url.get_secret_value())
     try:
         async with keys.reaching():
-            about = await redis.info("server")
+            return _described(await redis.info())
     except StoreAway as error:
         return Finding(
             "Redis", False, f"does not answer: {error}", "check REDIS_URL, and that the server runs"
         )
+    except NoPermissionError:  # managed services may allow no look
+        return Finding("Redis", True, "answers, and does not say which version it is")
     finally:
         await redis.aclose()
-    version = str(about.get("redis_version", "0"))
-    old = tuple(int(part) for part in version.split(".")[:2]) < (6, 2)
-    return Finding("Redis", not old, f"answers, version {version}", "6.2 or newer is needed" if old else "")
+
+
+async def _given_up(running: Settings) -> list[Finding]:
+    """The messages that got no answer, where that can be known: while no bot runs, an embedded store does not."""
+    url = (
+        running.redis_url.get_secret_value() if running.redis_url else await embedded.attach(running.data_dir)
+    )
+    if not url:
+        return []
+    redis = keys.connect(url)
+    try:
+        count, newest = await Inbox(redis, keys.Keys(running.redis_prefix)).given_up()
+    except StoreAway:  # which is said already
+        return []
+    finally:
+        await redis.aclose()
+    if newest is None:
+        return [Finding("given up", True, "no message in the last 7 days")]
+    ref = reference(newest.message) if newest.message is not None else ""
+    why = {"attempts": "after all attempts", "gone": "because its chat takes no answer"}.get(newest.reason)
+    many = f"{count} message{'s' * (count != 1)} in the last 7 days, the newest {why or newest.reason}"
+    remedy = f"an admin's /debug {ref} tells more for a day, then the log lines with ref={ref}"
+    return [Finding("given up", True, f"{many}: {ref}" if ref else many, remedy if ref else "")]
+
+
+def _described(about: Mapping[str, Any]) -> Finding:
+    """What Redis tells of itself: whether it has our commands, and keeps what we have accepted."""
+    version, policy = str(about.get("redis_version", "0")), str(about.get("maxmemory_policy", ""))
+    if tuple(int(part) for part in version.split(".")[:2]) < server.OLDEST:
+        return Finding("Redis", False, f"answers, version {version}", "6.2 or newer is needed")
+    if int(about.get("maxmemory", 0)) and policy.startswith("allkeys"):
+        detail = f"when it is full, it throws accepted messages away ({policy})"
+        return Finding("Redis", False, detail, "set its maxmemory-policy to noeviction")
+    kept = (
+        "" if about.get("aof_enabled", 1) else "; without appendonly, a crash of its machine loses messages"
+    )
+    return Finding("Redis", True, f"answers, version {version}{kept}")
 
 
 async def _port(running: Settings) -> Finding:
@@ -129,6 +173,27 @@ def _prices(environment: Mapping[str, str]) -> Finding:
     bounds = (bound.upper() for bound in BOUNDS if getattr(given, f"budget_{bound}") is not None)
     budgets = ", ".join(f"BUDGET_{bound}" for bound in bounds) or "no budget"
     return Finding("prices", True, f"in {prices.currency}; {budgets}")
+
+
+def _people(environment: Mapping[str, str]) -> list[Finding]:
+    """Names in the settings that can be nobody's."""
+    given, platforms = AccessSettings.load(environment), sorted(cls.name for cls in classes())
+    wildcards = {"*", *(f"{name}:*" for name in platforms)}
+    found = []
+    for variable, names, usable in (
+        ("ADMINS", given.admins, frozenset[str]()),
+        ("ALLOWED", given.allowed, wildcards),
+        ("BLOCKED", given.blocked, wildcards),
+    ):
+        strange = [
+            name
+            for name in names
+            if name not in usable and not (named(name) and name.partition(":")[0] in platforms)
+        ]
+        if strange:
+            remedy = f"write platform:id; the platforms are {', '.join(platforms)}"
+            found.append(Finding(variable, False, f"names nobody: {', '.join(strange)}", remedy))
+    return found
 
 
 def _roles(environment: Mapping[str, str]) -> Finding:
@@ -182,8 +247,23 @@ async def _endpoint(environment: Mapping[str, str]) -> list[Finding]:
                 Finding("chat", True, "the offline demo answers", "set OPENAI_API_KEY or OPENAI_BASE_URL")
             ]
         environment = {**environment, "CHAT_BASE_URL": local}
-    router = Router(EndpointSettings.load(environment), environment)
+    endpoints = EndpointSettings.load(environment)
+    router = Router(endpoints, environment)
     try:
-        return await router.check()
+        return [*await router.check(), *_lent(endpoints)]
     finally:
         await router.close()
+
+
+def _lent(endpoints: EndpointSettings) -> list[Finding]:
+    """Which servers get the key that was given for another one: that may be meant, or a secret on the wrong way."""
+    own, found = urlsplit(endpoints.openai_base_url).hostname, []
+    for field in type(endpoints).model_fields:
+        name = field.removesuffix("_base_url")
+        address = getattr(endpoints, field) if field.endswith("_base_url") else None
+        if not address or urlsplit(address).hostname == own or getattr(endpoints, f"{name}_api_key"):
+            continue
+        key = f"{name.upper()}_API_KEY"
+        detail = f"not set, so {urlsplit(address).hostname} gets OPENAI_API_KEY"
+        found.append(Finding(key, True, detail, f"if it is not meant for that server, set {key}"))
+    return found if endpoints.openai_api_key else []

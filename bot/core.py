@@ -17,21 +17,26 @@ from bot.commands.admin import Admins
 from bot.commands.announcing import Announcing
 from bot.commands.basics import Basics, help_for
 from bot.commands.choices import Choices
+from bot.commands.keeping import Keeping
+from bot.commands.listening import Listening, Transcribing
 from bot.commands.money import Money
 from bot.commands.personal import Personal
 from bot.commands.pictures import Pictures, Retouching
 from bot.commands.roles import RoleCommands
 from bot.commands.settings import Preferences
 from bot.commands.sounds import Sounds
+from bot.commands.studio import brushes
 from bot.commands.talk import Talk
 from bot.correspondents import Correspondents
 from bot.delivery import Delivery, Handler
 from bot.dialogue import Dialogue
-from bot.easel import Easel
+from bot.easel import DAY, Easel
 from bot.endpoints.settings import EndpointSettings
+from bot.fitting import Fitting
 from bot.i18n import Catalogue
 from bot.inbox import Inbox
 from bot.intake import Intake
+from bot.kept import Kept
 from bot.keys import Keys
 from bot.limits import Limits, LimitSettings
 from bot.media.fetching import fetch
@@ -52,9 +57,11 @@ from bot.sessions import Sessions
 from bot.settings import DialogueSettings, Settings
 from bot.speaking import Muting, Speaking
 from bot.tokens import Tokens
+from bot.tools import Toolbox
 from bot.traces import Traces
 from bot.unpacking import Unpacking
 from bot.usage import Usages
+from bot.voices import Voices
 from bot.window import Windows
 
 
@@ -93,9 +100,13 @@ class Core:
         self._sessions = Sessions(redis, keys)
         self._overheard = Overheard(redis, keys, limit=self.settings.group_ambient)
         self._workshop = Workshop()
-        attached = Attached(redis, keys, ttl=self.settings.context_ttl)
-        self._speaking = Speaking(self._router, self._meter, self._workshop, mode=self.settings.voice)
-        self._easel = Easel(redis, keys)
+        ttl = self.settings.context_ttl
+        kept = Kept(redis, keys, limit=self.settings.pictures_kept * 1_000_000, life=max(DAY, ttl))
+        attached = Attached(redis, keys, ttl=ttl, kept=kept)
+        self._voices = Voices(self._router, mode=self.settings.voice, names=endpoints.voices())
+        self._speaking = Speaking(self._router, self._meter, self._workshop, self._voices)
+        self._listening = Listening(self._router, self._meter, workshop=self._workshop, voices=self._voices)
+        self._easel = Easel(redis, keys, kept=kept)
         self._pictures = Pictures(self._router, self._meter, self._workshop, self._easel)
         self._dialogue = Dialogue(
             windows=self._windows,
@@ -107,12 +118,18 @@ class Core:
             overheard=self._overheard,
             after=self._speaking.after,
             attached=attached,
+            tools=Toolbox(brushes(self._pictures)),
             unpacking=Unpacking(self._workshop, self._meter, self._router, attached),
         )
-        self._accounts = Accounts(self._limits, self._usages, self._prices, self.access)
+        self._accounts = Accounts(self._limits, self._usages, self._prices, self.access, self.inbox)
         self._reloads = Reloads(redis, keys, self._read)
         self._correspondents = Correspondents(redis, keys)
         self.registry = self._registry()
+
+    @property
+    def traces(self) -> Traces:
+        """What became of each message."""
+        return self._traces
 
     @property
     def policy(self) -> Literal["user", "thread", "chat"]:
@@ -150,9 +167,10 @@ class Core:
 
     def answer(self) -> Handler:
         """What answers a message: the middleware around the commands and the dialogue."""
-        commands = Commands(self.registry, Retouching(self._pictures, self._dialogue))
-        muting = Muting(self._speaking, self._router, commands)
-        return Report(Tracing(self._traces, Admission(self.access, Flood(self._limits, muting))))
+        talk = Transcribing(self._listening, Retouching(self._pictures, self._dialogue))
+        muting = Muting(self._voices, self._router, Commands(self.registry, talk))
+        fitting = Fitting(self._workshop, muting)
+        return Report(Tracing(self._traces, Admission(self.access, Flood(self._limits, fitting))))
 
     def overviews(self) -> Overviews:
         """What a person may know of the bot's dealings with them."""
@@ -162,6 +180,7 @@ class Core:
             profiles=self.profiles,
             casting=self._casting,
             router=self._router,
+            voices=self._voices,
             catalogue=self.catalogue,
             policy=self.policy,
             language=self.language,
@@ -175,19 +194,22 @@ class Core:
     def _registry(self) -> Registry:
         family: list[Command] = [
             *Basics(self._windows, self._dialogue, clears=(self._easel.clear,)).commands(),
+            *Keeping(self._windows).commands(),
             *RoleCommands(self._casting, self.profiles, self._dialogue).commands(),
             *Choices(self.profiles, self._router, self._meter.rates).commands(),
             *Talk(self._windows, self._dialogue, self._sessions, self.profiles).commands(),
-            *Preferences(self.profiles, self._casting, self._dialogue, language=self.language).commands(),
+            *Preferences(
+                self.profiles, self._casting, self._dialogue, language=self.language, voices=self._voices
+            ).commands(),
             *self._pictures.commands(),
             *Sounds(
                 self._router,
-                self._meter,
-                workshop=self._workshop,
                 speaking=self._speaking,
+                voices=self._voices,
                 profiles=self.profiles,
                 windows=self._windows,
             ).commands(),
+            *self._listening.commands(),
             *Personal(
                 self._windows,
                 self.profiles,
@@ -217,8 +239,8 @@ class Core:
         await self._correspondents.forget(message)
         await self._usages.forget(message.place, message.person)
 
-    async def _announced(self, message: Incoming) -> None:
-        await self.inbox.queue(scope(message, self.policy), message)
+    async def _announced(self, message: Incoming) -> bool:
+        return await self.inbox.accept(scope(message, self.policy), message) != "busy"
 
     def _read(self) -> None:
         self._roles.reload()

@@ -81,7 +81,12 @@ class Tracing:
         )
         try:
             await self._following(delivery)
-        except (LeaseLost, Gone, Unavailable) as error:
+        except LeaseLost:
+            raise  # whoever has the message now tells what becomes of it
+        except Gone:
+            await self._end(delivery.ref, "gone", "")
+            raise
+        except Unavailable as error:
             await self._end(delivery.ref, "postponed", type(error).__name__)
             raise
         except ParleyError as error:

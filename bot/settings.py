@@ -104,7 +104,12 @@ class Settings(Block):
     lease: Duration = Field(
         30, ge=0.2, description="A worker that is silent for so long has lost its messages."
     )
-    attempts: int = Field(3, ge=1, description="How often a message is tried before it is given up.")
+    attempts: int = Field(
+        3,
+        ge=1,
+        description="How often a message is tried before it is given up. A platform that is away does not count: it "
+        "is waited for some eight minutes.",
+    )
     drain: Duration = Field(30, ge=0, description="How long running answers may take to finish on a stop.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least that is logged."
@@ -116,8 +121,11 @@ class Settings(Block):
     )
 
 
-VOICES = ("auto", "text", "voice", "both")
-"""What is answered by voice: voice questions, beside the text; nothing; all, without the text; all, beside it."""
+VOICES = ("auto", "text", "voice", "both", "transcript")
+"""What is answered by voice: voice questions, beside the text; nothing; all, without the text; all, beside it.
+
+With `transcript`, nothing, and a recording without words is not answered but written down.
+"""
 
 
 class DialogueSettings(Block):
@@ -130,6 +138,12 @@ class DialogueSettings(Block):
     )
     context_ttl: Duration = Field(
         604800, ge=60, description="A dialogue is forgotten after so long a silence."
+    )
+    pictures_kept: int = Field(
+        256,
+        ge=0,
+        description="How many MB of pictures Redis keeps for later questions, of all conversations together; those "
+        "that were not looked at for longest are forgotten first.",
     )
     context_group_scope: Literal["user", "thread", "chat"] = Field(
         "user", description="Who shares a context window in a group."
@@ -155,10 +169,11 @@ class DialogueSettings(Block):
         True, description="What falls out of a long dialogue is summarised, by one more request to the model."
     )
     summary_model: str = Field("", description="The model that summarises. Unset: the one that answers.")
-    voice: Literal["auto", "text", "voice", "both"] = Field(
+    voice: Literal["auto", "text", "voice", "both", "transcript"] = Field(
         "auto",
         description="What is answered by voice where a model speaks; people choose with /voice. auto: a voice "
-        "question gets text and voice, a written one text.",
+        "question gets text and voice, a written one text. transcript: a voice message without words gets its "
+        "transcript and no answer.",
     )
     language: str = Field("auto", description="The bot's own words: auto, en, zh-Hans or zh-Hant.")
 
@@ -168,9 +183,9 @@ class DialogueSettings(Block):
 def environment(dotenv: Path = Path(".env"), base: Mapping[str, str] | None = None) -> dict[str, str]:
     """The process's environment over `.env`, with every `NAME_FILE` read.
 
-    Raises `SettingsError` where a named file cannot be read.
+    Raises `SettingsError` where a named file, or `.env` itself, cannot be read.
     """
-    found = {k: v for k, v in dotenv_values(dotenv).items() if v is not None} if dotenv.is_file() else {}
+    found = _written(dotenv) if dotenv.is_file() else {}
     found |= os.environ if base is None else base
     for name in [n for n in found if n.endswith("_FILE") and n not in ("ROLES_FILE", "PRICES_FILE")]:
         target, path = name.removesuffix("_FILE"), found[name].strip()
@@ -180,7 +195,18 @@ def environment(dotenv: Path = Path(".env"), base: Mapping[str, str] | None = No
             found[target] = Path(path).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise SettingsError(f"{name}: cannot read {path}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise SettingsError(f"{name}: {path} holds no text") from None
     return found
+
+
+def _written(dotenv: Path) -> dict[str, str]:
+    try:
+        return {name: value for name, value in dotenv_values(dotenv).items() if value is not None}
+    except OSError as error:
+        raise SettingsError(f"{dotenv}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{dotenv}: is not in UTF-8; save it again in that encoding") from None
 
 
 def suspects(environment: Mapping[str, str], blocks: Iterable[type[Block]]) -> list[tuple[str, str]]:

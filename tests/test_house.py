@@ -264,6 +264,7 @@ def test_what_is_imported_at_run_time_is_declared() -> None:
         "charset_normalizer": "charset-normalizer",
         "docx": "python-docx",
         "lxml": "python-docx",  # whose faults are its own
+        "pi_heif": "pi-heif",
         "pptx": "python-pptx",
         "pysilk": "silk-python",
         "yarl": "aiohttp",  # whose addresses are its own

@@ -51,6 +51,9 @@ def listed(redis: Redis, prefix: str, clock: Clock):
         ({"ADMINS": "chat:2"}, [False, True, False, True]),
         ({"ALLOWED": "*", "BLOCKED": "chat:1"}, [False, True, False, True]),
         ({"ALLOWED": "*", "BLOCKED": "chat:-9"}, [True, True, False, False]),
+        ({"ALLOWED": "*,chat:1", "ADMINS": "chat:2", "BLOCKED": "chat:*"}, [False, False, False, False]),
+        ({"ALLOWED": "*", "BLOCKED": "other:*,other:1"}, [True, True, True, True]),
+        ({"ALLOWED": "chat:*", "BLOCKED": "*"}, [False, False, False, False]),
     ],
 )
 def test_whom_a_list_admits(listed, settings: dict[str, str], admitted: list[bool]):
@@ -63,6 +66,7 @@ def test_who_was_let_in_by_other_means_needs_no_list_but_may_be_blocked(listed):
     desk = Place("desk", "bot", "1")
     assert listed().admits(desk, ANN)
     assert not listed(BLOCKED="desk:1").admits(desk, ANN)
+    assert not listed(BLOCKED="desk:*").admits(desk, ANN)
 
 
 def test_an_admin_is_named_in_the_settings_and_nowhere_else(listed):
@@ -71,6 +75,15 @@ def test_an_admin_is_named_in_the_settings_and_nowhere_else(listed):
     assert not access.admin(PRIVATE, BOB)
     assert not access.admin(Place("other", "bot", "1"), ANN)
     assert not listed(ADMINS="chat:1", BLOCKED="chat:1").admin(PRIVATE, ANN)
+    assert not listed(ADMINS="chat:1", BLOCKED="chat:*").admin(PRIVATE, ANN)
+
+
+async def test_nobody_of_a_blocked_platform_can_be_let_in(listed):
+    access = listed(ALLOWED="chat:2", BLOCKED="chat:*")
+    assert (access.settled("chat:1"), access.settled("chat:2")) == ("blocked", "blocked")
+    assert access.settled("other:1") == ""
+    assert await access.pair(PRIVATE, ANN) == ""
+    assert await access.waiting() == []
 
 
 # --- at run time --------------------------------------------------------------------------------------------
@@ -88,6 +101,14 @@ async def test_who_is_let_in_at_run_time_stays_so_in_every_process(listed):
     assert not here.admits(PRIVATE, ANN)
     (verdict,) = await here.verdicts()
     assert (verdict.name, verdict.allowed, verdict.by) == ("chat:1", False, "chat:7")
+
+
+async def test_a_person_can_be_shut_out_of_a_group_that_the_settings_name(listed):
+    access = listed(ALLOWED="chat:-9")
+    await access.shut_out("chat:1", by="x")
+    assert (access.admits(GROUP, ANN), access.admits(GROUP, BOB)) == (False, True)
+    await access.shut_out("chat:-9", by="x")
+    assert access.admits(GROUP, BOB)
 
 
 async def test_a_group_can_be_let_in_and_a_person_of_it_shut_out(listed):
@@ -116,7 +137,9 @@ async def test_the_settings_win_over_what_was_said_at_run_time(listed, settings,
     assert access.admits(PRIVATE, ANN) == admitted
 
 
-@pytest.mark.parametrize("text", ["", "nobody", "chat:", ":1", "chat:1 2", "WRONGCDE", "x" * 300 + ":1"])
+@pytest.mark.parametrize(
+    "text", ["", "nobody", "chat:", ":1", "chat:1 2", "chat:*", "WRONGCDE", "x" * 300 + ":1"]
+)
 async def test_what_is_neither_a_code_nor_a_name_changes_nothing(listed, text: str):
     access = listed()
     assert await access.let_in(text, by="x") == ""

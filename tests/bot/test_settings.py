@@ -41,6 +41,17 @@ def test_a_secret_may_stand_in_a_file(tmp_path: Path):
     assert "hunter2" not in repr(running)
 
 
+def test_a_file_in_another_encoding_is_named_and_not_quoted(tmp_path: Path):
+    written = "WEB_PASSWORD=hunter2\n# 密码".encode("gbk")
+    (tmp_path / ".env").write_bytes(written)
+    with pytest.raises(SettingsError, match=r"\.env: is not in UTF-8") as fault:
+        environment(tmp_path / ".env", {})
+    assert "hunter2" not in str(fault.value)
+    (tmp_path / "key").write_bytes(written)
+    with pytest.raises(SettingsError, match=r"REDIS_URL_FILE: .* holds no text"):
+        environment(tmp_path / "none", {"REDIS_URL_FILE": str(tmp_path / "key")})
+
+
 def test_a_secret_file_that_cannot_be_read_is_said(tmp_path: Path):
     with pytest.raises(SettingsError, match=r"REDIS_URL_FILE: cannot read .*: No such file"):
         environment(tmp_path / ".env", {"REDIS_URL_FILE": str(tmp_path / "missing")})

@@ -231,6 +231,19 @@ async def test_a_menu_has_its_limits(wechat: WeChatSimulator, buttons: list[Any]
     assert (await call(wechat, "menu/create", {"button": buttons}))["errcode"] == code
 
 
+@pytest.mark.parametrize(("seconds", "code"), [(60, 0), (61, 45007)])
+async def test_a_recording_lasts_a_minute_at_the_most(
+    wechat: WeChatSimulator, seconds: int, code: int
+) -> None:
+    recording = b"#!AMR\n" + (b"\x3c" + bytes(31)) * 50 * seconds
+    async with httpx.AsyncClient() as http:
+        query = {"access_token": await _token(http, wechat), "type": "voice"}
+        files = {"media": ("voice.amr", recording, "audio/amr")}
+        url = f"{wechat.base_url}/cgi-bin/media/upload"
+        answer = (await http.post(url, params=query, files=files)).json()
+    assert answer.get("errcode", 0) == code
+
+
 async def test_the_clock_runs_faster_than_ours() -> None:
     clock = Clock(0.01)
     began = clock.time()

@@ -159,6 +159,13 @@ async def test_files_are_checked(wecom: WeComSimulator, app: Client, ann: Member
     assert ann.shown == ["<image 12>"]
 
 
+async def test_a_voice_message_lasts_a_minute_at_the_most(wecom: WeComSimulator, app: Client) -> None:
+    second = (b"\x3c" + bytes(31)) * 50
+    assert (await app.uploads("voice", b"#!AMR\n" + 60 * second))["errcode"] == 0
+    assert (await app.uploads("voice", b"#!AMR\n" + 61 * second))["errcode"] == 40058
+    assert wecom.broken
+
+
 async def test_a_message_can_be_taken_back_for_a_day(wecom: WeComSimulator, app: Client, ann: Member) -> None:
     await app.says("one")
     await app.says("two")

@@ -111,7 +111,7 @@ class Evening:
         await bob.says("/role@parley_bot share Pirate")
         await bob.sees("Everybody in this group")
         await bob.says("/role@parley_bot Pirate")
-        await bob.sees("only an admin may")
+        await bob.sees("Only an admin of this group")
         await ann.says("/role@parley_bot Pirate")
         await ann.sees("From now on: ", "Pirate")
         await cas.says("@parley_bot ahoy")
@@ -127,7 +127,7 @@ class Evening:
         """Roles, prompts and settings, in private and for a group."""
         ann, cas = self.team["Ann"], self.team["Cas"]
         await cas.says("/set@parley_bot temperature 0.1")
-        await cas.sees("only an admin may")
+        await cas.sees("Only an admin of this group")
         await ann.says("/set@parley_bot temperature 0.1")
         await ann.sees("temperature is 0.1")
         await cas.says("@parley_bot warm?")
@@ -222,7 +222,7 @@ class Evening:
         assert self.cas.first is not None
         await self.cas.first.thread.shows("first words")
         await self.cas.says("二")
-        whisper = await self.cas.person.sees(self.cas.channel, "接下来就回答你")
+        whisper = await self.cas.person.sees(self.cas.channel, "接下来就回答您")
         self.out.note(self.cas.room, "Parley", f"(only to Cas) {whisper.shown}")
         gate.set()
         await self.cas.sees("and the rest.")

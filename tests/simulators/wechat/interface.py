@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.simulators import amr
 from tests.simulators.wechat.account import OK, Account, Refusal
 from tests.simulators.wechat.clock import Clock
 from tests.simulators.wechat.passive import TEXT_LIMIT
@@ -22,6 +23,7 @@ _TYPING = 15.0  # seconds that it is shown
 _IMAGES = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif"}
 _VOICES = {"audio/amr": "amr", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 _MEDIA_LIMIT = 2 * 1024 * 1024
+_VOICE_SECONDS = 60
 
 Json = dict[str, Any]
 
@@ -180,6 +182,8 @@ class Interface:
             raise Refusal(40004)
         if not 0 < len(data) <= _MEDIA_LIMIT:
             raise Refusal(40009)
+        if mime == "audio/amr" and _played(data) > _VOICE_SECONDS:
+            raise Refusal(45007)
         media_id = f"media-{len(self.account.media) + 1}"
         self.account.media[media_id] = (mime, data)
         return {"type": kind, "media_id": media_id, "created_at": int(self.clock.time())}
@@ -218,3 +222,11 @@ class Interface:
 
     async def _addresses(self, request: web.Request, body: Json) -> Json:
         return {"ip_list": ["203.0.113.5"]}
+
+
+def _played(recording: bytes) -> float:
+    """Seconds that it plays. Raises `Refusal` for what is no AMR."""
+    try:
+        return amr.seconds(recording)
+    except ValueError as error:
+        raise Refusal(40004, str(error)) from None

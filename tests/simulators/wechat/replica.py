@@ -76,7 +76,7 @@ class Hall:
         self.heard.append(message)
         self.jobs.append(Job(message))
         self.lanes.setdefault(message.place.chat, []).append(self.jobs[-1])
-        return Accepted("ref")
+        return Accepted("ref", len(self.lanes[message.place.chat]) - 1)
 
 
 class Replica:

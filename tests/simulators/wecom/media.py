@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from tests.simulators import amr
 from tests.simulators.wecom.refusal import Refused
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ class Files:
         self._kept[media] = Kept(kind, name, data, self._sim.clock() + LIFE)
         return media
 
+    @property
+    def all(self) -> list[Kept]:
+        """Every file, in the order in which they came."""
+        return list(self._kept.values())
+
     def get(self, media: str, kind: str = "") -> Kept:
         """The file, which has to be of that kind. Raises `Refused`."""
         kept = self._kept.get(media)
@@ -70,6 +76,8 @@ class Files:
             raise Refused(40009, "invalid image size" if kind == "image" else "invalid media size")
         if not data.startswith(_MAGIC[kind]):
             raise Refused(40005, "invalid file type")
+        if kind == "voice" and not _plays(data):
+            raise self._sim.wrong("a voice message that is no AMR of at most sixty seconds")
         self.uploads += 1
         media = self.put(kind, field.filename, data)
         return {"type": kind, "media_id": media, "created_at": str(int(self._sim.clock()))}
@@ -79,3 +87,10 @@ class Files:
         kept = self.get(request.query.get("media_id", ""))
         headers = {"Content-Disposition": f'attachment; filename="{kept.name}"'}
         return web.Response(body=kept.data, content_type=_TYPES[kept.kind], headers=headers)
+
+
+def _plays(recording: bytes) -> bool:
+    try:
+        return amr.seconds(recording) <= 60
+    except ValueError:
+        return False
