@@ -260,6 +260,8 @@ class Pictures:
     async def _sources(self, delivery: Delivery) -> tuple[list[Source], Source | None]:
         """The pictures that are meant, and a mask, if the second of two is one."""
         found = attached(delivery, "image")
+        if not found and delivery.message.attachments:
+            return [], None  # something else was meant than the last picture
         if not found:
             last = await self._easel.picture(delivery.conversation)
             return ([last] if last else []), None

@@ -53,6 +53,8 @@ from bot.prices import Prices
 from bot.profile import Profile, Profiles
 from bot.routing import Router
 from bot.speaking import ANSWER_LIMIT, Muting, Speaking, aloud
+from bot.tape import LARGEST as TAPE_LIMIT
+from bot.tape import Tape
 from bot.tokens import Tokens
 from bot.unpacking import NotReceived
 from bot.usage import Usages
@@ -101,7 +103,7 @@ class House:
         held = Limits(LimitSettings.load({"RATE_LIMIT": "off", **limits}), redis, keys)
         meter = Meter(router, held, prices, Tokens())
         voices = Voices(router)
-        self.speaking = Speaking(router, meter, workshop, voices, clock=lambda: self.now)
+        self.speaking = Speaking(router, meter, workshop, voices, Tape(redis, keys), clock=lambda: self.now)
         pictures = Pictures(router, meter, workshop, self.easel)
         sounds = Sounds(
             router,
@@ -328,6 +330,14 @@ async def test_a_second_picture_with_transparent_parts_is_the_mask(house, endpoi
     )
 
 
+async def test_what_is_attached_and_no_picture_does_not_change_the_last_one(house, endpoint):
+    home = house()
+    await home.say("/image a lighthouse")
+    reply = await home.say("/edit brighter", home.file("audio", b"sound", "audio/ogg"))
+    assert reply.notices == ["edit.nothing"]
+    assert [call.path for call in endpoint.requests] == ["images/generations"]
+
+
 async def test_more_pictures_than_can_be_changed_together_are_refused(house, endpoint):
     home = house()
     given = [home.file("image", png()) for _ in range(5)]
@@ -508,11 +518,45 @@ async def test_what_to_say_is_what_is_written_or_quoted_or_the_last_answer(house
         await home.say("/say " + "x" * (SAY_LIMIT + 1))
 
 
-async def test_a_spoken_text_is_not_spoken_again_by_a_second_attempt(house, endpoint):
-    home, hold = house(), Held()
-    await home.say("/say hello", hold=hold)
-    assert (await home.say("/say hello", hold=Held(hold.kept, attempt=2))).parts == [End()]
+@pytest.mark.parametrize("form", ["ogg-opus", "amr"])
+async def test_a_second_attempt_sends_the_same_recordings_and_pays_for_none(house, endpoint, form):
+    endpoint.script(raw(recorded(tone(70), "mp3"), media_type="audio/mpeg"))
+    home, hold, message = house(), Held(), incoming("/say hello")
+    first = await home.say("", message=message, hold=hold, voice_form=form)
+    again = await home.say("", message=message, hold=Held(hold.kept, attempt=2), voice_form=form)
+    assert media(again) == media(first) != []
     assert len(endpoint.requests) == 1
+    assert (await home.usages.tally("total", "day")).cost == len("hello") * 15
+
+
+async def test_another_message_is_never_answered_with_what_was_spoken_before(house, endpoint):
+    home = house()
+    await home.say("/say hello")
+    await home.say("/say hello", hold=Held(attempt=2))
+    assert len(endpoint.requests) == 2
+
+
+async def test_an_answer_by_voice_is_paid_once_however_often_the_platform_is_away(house, endpoint):
+    home = house()
+    await home.say("/voice both")
+    message = incoming("The answer.")
+    first = await home.say("", message=message)
+    again = await home.say("", message=message, hold=Held(attempt=2))
+    assert media(again) == media(first) != []
+    assert len(endpoint.requests) == 1
+
+
+async def test_speech_is_kept_for_an_hour_within_bounds_and_cleared(redis, prefix):
+    tape, said = Tape(redis, Keys(prefix)), Media("audio", "audio/amr", b"one")
+    await tape.put("a", "m1", [said, replace(said, data=b"two")])
+    assert [part.data for part in await tape.parts("a", "m1")] == [b"one", b"two"]
+    assert await tape.parts("a", "m2") == []
+    assert 0 < await redis.pttl(Keys(prefix).tape("a")) <= 3_600_000
+    await tape.put("a", "m2", [replace(said, data=bytes(TAPE_LIMIT + 1))])
+    assert await tape.parts("a", "m1") == await tape.parts("a", "m2") == []
+    await tape.put("b", "m1", [said])
+    await tape.clear(["a", "b"])
+    assert await tape.parts("b", "m1") == []
 
 
 @pytest.mark.parametrize(
