@@ -177,7 +177,10 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the bot is doing meanwhile, and what may be done about it (Stop): shown where it can be, kept nowhere."""
+    """What the bot is doing meanwhile, and what may be done about it (Stop): shown where it can be, kept nowhere.
+
+    It may take a while, so a picture that was held back for others of its album is shown before it.
+    """
 
     doing: Literal["thinking", "typing", "drawing", "listening", "speaking"]
     offers: tuple[Option, ...] = ()

@@ -24,7 +24,8 @@ from bot.api import (
     Usage,
     VoiceForm,
 )
-from bot.errors import LeaseLost
+from bot.errors import EndpointBusy, LeaseLost, ParleyError
+from bot.limits import Limited, span
 from bot.profile import Profile
 
 T = TypeVar("T")
@@ -181,6 +182,15 @@ class Delivery:
     async def notice(self, key: str, **values: str | int) -> None:
         """Say `key` with the bot's own voice."""
         await self.send(Notice(key, values))
+
+    async def fault(self, error: ParleyError) -> None:
+        """Say a failure in plain words."""
+        if isinstance(error, Limited):
+            await self.notice(error.key, wait=span(self.say, error.wait), **error.values)
+        elif isinstance(error, EndpointBusy) and error.retry_after >= 1:
+            await self.notice("error.endpoint_busy_for", seconds=round(error.retry_after))
+        else:
+            await self.notice(error.user_key, **error.values)
 
     async def end(
         self, usage: Usage | None = None, *offers: Option, ratings: tuple[Option, ...] = ()

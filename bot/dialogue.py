@@ -8,7 +8,8 @@ from time import time
 
 import structlog
 
-from bot.answering import ANSWER, Answer, Answering, Asking, Draft, thinking
+from bot.answer import ANSWER, Answer, Asking, Draft
+from bot.answering import Answering
 from bot.api import Incoming, Notice, Option, Text
 from bot.attached import Attached
 from bot.delivery import Delivery
@@ -20,6 +21,7 @@ from bot.meter import Meter
 from bot.overheard import Overheard
 from bot.roles import Role
 from bot.roles.casting import Casting
+from bot.rounds import thinking
 from bot.routing import Router
 from bot.settings import DialogueSettings
 from bot.several import all_said, choices
@@ -62,6 +64,7 @@ class Dialogue:
         self._after = after
         self._casting = casting
         self._router = router
+        self._tools = tools or Toolbox()
         self._tokens = tokens
         self._settings = settings
         self._hearing = Hearing(overheard, unpacking)
@@ -75,7 +78,7 @@ class Dialogue:
             clock=clock,
         )
         self._answering = Answering(
-            framing=self._framing, router=router, meter=meter, tokens=tokens, tools=tools or Toolbox()
+            framing=self._framing, router=router, meter=meter, tokens=tokens, tools=self._tools
         )
         self.folding = Folding(windows=windows, router=router, meter=meter, tokens=tokens, settings=settings)
 
@@ -148,9 +151,10 @@ class Dialogue:
         """Deliver what an earlier attempt got."""
         await self._tell(delivery, answer.said)
         if answer.deeds:
-            await self._answering.tools.again(delivery, answer.deeds[-1])
-        several = answer.wanted > 1 and bool(answer.text)
-        await delivery.send(Text(all_said(delivery, answer.all, answer.wanted) if several else answer.text))
+            await self._tools.again(delivery, answer.deeds[-1])
+        if answer.text:
+            said = all_said(delivery, answer.all, answer.wanted) if answer.wanted > 1 else answer.text
+            await delivery.send(Text(said))
 
     async def _offer_others(self, delivery: Delivery, answer: Answer, *, muted: bool) -> None:
         """Ask which one counts. Only the first is spoken, so that the others are shown where it was."""

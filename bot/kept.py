@@ -55,6 +55,8 @@ class Kept:
     def touch(self, pipeline: Pipeline, key: str) -> None:
         """Have the pipeline note that the key was used."""
         pipeline.zadd(self._order, {key: self._clock()}, xx=True)
+        for ledger in (self._order, self._sizes):
+            pipeline.expire(ledger, self._life)
 
     async def _noted(self, sizes: Mapping[str, int]) -> int:
         async with reaching():

@@ -231,9 +231,12 @@ class Meter:
         return counted + counted // 10
 
     def _message(self, message: Message, model: str) -> int:
+        again = (text for call in message.calls for text in (call.name, call.arguments))
+        counted = _MESSAGE_TOKENS
+        counted += sum(self._tokens.count(text, model) for text in (*again, *message.extras.values()))
         if isinstance(message.content, str):
-            return _MESSAGE_TOKENS + self._tokens.count(message.content, model)
-        return _MESSAGE_TOKENS + sum(
+            return counted + self._tokens.count(message.content, model)
+        return counted + sum(
             part.tokens if isinstance(part, ImagePart) else self._tokens.count(part.text, model)
             for part in message.content
         )

@@ -8,15 +8,7 @@ from bot.access import Access
 from bot.api import Gone, Option, Person, Place, Unavailable
 from bot.commands import Registry
 from bot.delivery import Delivery, Handler
-from bot.errors import (
-    EndpointBusy,
-    LeaseLost,
-    MessageTooLong,
-    NothingToAnswer,
-    ParleyError,
-    Refused,
-    StoreAway,
-)
+from bot.errors import LeaseLost, MessageTooLong, NothingToAnswer, ParleyError, Refused, StoreAway
 from bot.limits import BudgetSpent, Limited, Limits, span
 from bot.traces import Traces
 
@@ -51,12 +43,7 @@ class Report:
     async def _say(self, delivery: Delivery, error: ParleyError) -> None:
         if delivery.ended:
             return
-        if isinstance(error, Limited):
-            await delivery.notice(error.key, wait=span(delivery.say, error.wait), **error.values)
-        elif isinstance(error, EndpointBusy) and error.retry_after >= 1:
-            await delivery.notice("error.endpoint_busy_for", seconds=round(error.retry_after))
-        else:
-            await delivery.notice(error.user_key, **error.values)
+        await delivery.fault(error)
         final = isinstance(error, Refused | BudgetSpent)
         offers = () if final else (Option(delivery.say("offer.retry"), "/retry"),)
         await delivery.end(None, *offers)

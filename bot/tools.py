@@ -141,4 +141,8 @@ def _read(text: str) -> Mapping[str, Any] | None:
                 found = json.loads(found)
             except (ValueError, RecursionError):
                 return None
-    return found if isinstance(found, dict) else None
+    if not isinstance(found, dict):
+        return None
+    # Half of a surrogate pair has no UTF-8, and neither the journal nor a server would take it.
+    whole: dict[str, Any] = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
+    return whole

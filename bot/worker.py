@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 import structlog
 
-from bot.api import Adapter, End, Gone, Incoming, Retentive, Unavailable
+from bot.api import Adapter, Bounded, End, Gone, Incoming, Retentive, Unavailable
 from bot.delivery import Delivery, Handler, Say
 from bot.errors import LeaseLost, StoreAway
 from bot.groups import Groups
@@ -243,8 +243,8 @@ class Worker:
             fetch=adapter.fetch,
             administers=partial(self._groups.runs, adapter.administers, message.place, message.person),
             forget=partial(_forget, adapter, message),
-            voice_form=getattr(adapter, "voice_form", "ogg-opus"),
-            picture_limit=getattr(adapter, "picture_limit", 0),
+            voice_form=adapter.voice_form,
+            picture_limit=adapter.picture_limit if isinstance(adapter, Bounded) else 0,
         )
         try:
             await (self._give_up if self._hopeless(lease) else self._run)(delivery, lease)

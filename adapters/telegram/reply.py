@@ -85,11 +85,12 @@ class TelegramReply:
     async def send(self, part: ReplyPart) -> None:
         """Show `part`. Text is shown in the background, and exactly from the next other part on.
 
-        Images wait for the next other part, because those that follow one another are one album. Raises `Gone`
-        and `Unavailable`.
+        Images wait for the next other part, a `Status` too, because those that follow one another are one album.
+        Raises `Gone` and `Unavailable`.
         """
         try:
             if isinstance(part, Status):
+                await self._show_images()
                 await self._status(part)
                 return
             if isinstance(part, Preview):

@@ -44,9 +44,9 @@ class Sketch:
 
     async def settle(self) -> None:
         """Let the call that is under way finish. Raises what failed there and matters."""
-        task, self._task = self._task, None
-        if task is not None:
-            await asyncio.wait({task})
+        if self._task is not None:
+            await asyncio.wait({self._task})  # it stays ours: whoever is cancelled here has yet to abandon it
+            task, self._task = self._task, None
             task.result()
 
     async def finish(self, picture: Media) -> bool:

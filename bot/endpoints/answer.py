@@ -20,7 +20,7 @@ from bot.endpoints.report import in_stream
 from bot.errors import EmptyAnswer, Filtered, ParleyError, ServerFailed
 
 TEXT_LIMIT = 2_000_000
-"""Characters of one answer, with what was thought."""
+"""Characters of one reply: answers, what was thought, and calls."""
 
 _REASONS: Mapping[str, Literal["stop", "length", "filtered", "failed"]] = {
     **dict.fromkeys(("stop", "end_turn", "eos", "stop_sequence"), "stop"),
@@ -141,7 +141,7 @@ class AnswerReader:
         self.finished = False
         """Whether the server has said that the answer is complete."""
         self.full = False
-        """Whether the answer has reached its limit, so that the rest need not be read."""
+        """Whether the reply has reached its limit, so that the rest need not be read."""
         self._where, self._model, self._hide = where, model, hide
         self._reason: Literal["stop", "length", "filtered"] = "stop"
         self._usage: Usage | None = None
@@ -207,10 +207,8 @@ class AnswerReader:
         found += self._early
         for index, other in self._beside.items():
             found += self._last(index, other) if complete and not other.finished else []
-        return [
-            *found,
-            Finish("length" if self.full else self._reason, self._usage, self._model, calls, thoughts),
-        ]
+        reason = self._reason if self.finished or not self.full else "length"
+        return [*found, Finish(reason, self._usage, self._model, calls, thoughts)]
 
     def _choice(self, choice: Mapping[str, Any]) -> list[Delta]:
         if "usage" in choice:  # Moonshot
@@ -221,13 +219,10 @@ class AnswerReader:
             delta = message if isinstance(message, dict) else {}
         if delta.get("tool_calls") or delta.get("function_call"):
             self._tools = True
-        if self._calls is not None:
-            self._calls.add(delta)
         reasoning, words = _reasoning(delta), _text(delta.get("content"))
         if refusal := delta.get("refusal"):
             words += _text(refusal)
-        self._size += len(reasoning) + len(words)
-        self.full = self._size > TEXT_LIMIT
+        self._grow(len(reasoning) + len(words) + (self._calls.add(delta) if self._calls is not None else 0))
         thought, text = self._thoughts.feed(self._whole(words))
         found = self._deltas(reasoning + thought, text)
         if choice.get("finish_reason"):
@@ -240,10 +235,16 @@ class AnswerReader:
             return []
         if (other := self._beside.get(index)) is None:
             other = self._beside[index] = AnswerReader(self._where, self._model, self._hide)
-        if other.finished or other.full:
+        if other.finished:
             return []
+        size = other._size
         found = [_beside(index, delta) for delta in other._choice(choice)]
+        self._grow(other._size - size)
         return [*found, *self._last(index, other)] if other.finished else found
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        self.full = self._size > TEXT_LIMIT
 
     def _last(self, index: int, other: AnswerReader) -> list[Delta]:
         """What remains of another answer at its end; nothing of one that is none."""

@@ -48,17 +48,23 @@ class Calls:
         self._at: dict[int, _Growing] = {}
         self._thoughts: dict[str, list[str]] = {}
 
-    def add(self, delta: Mapping[str, Any]) -> None:
-        """Take what a delta holds of calls, and of the thoughts that some servers want to see again with them."""
+    def add(self, delta: Mapping[str, Any]) -> int:
+        """Take what a delta holds of calls, and of the thoughts that some servers want to see again with them.
+
+        How many characters these are: whoever reads on bounds them.
+        """
+        size = 0
         for name in _REPLAYED:
             if isinstance(thought := delta.get(name), str):
                 self._thoughts.setdefault(name, []).append(thought)
+                size += len(thought)
         pieces = delta.get("tool_calls")
         if isinstance(function := delta.get("function_call"), dict):
             pieces = [{"index": 0, "function": function}]
         for piece in pieces if isinstance(pieces, list) else ():
             if isinstance(piece, dict):
-                self._take(piece)
+                size += self._take(piece)
+        return size
 
     def closed(self) -> tuple[ToolCall, ...]:
         """The calls; what has no name is none."""
@@ -73,19 +79,24 @@ class Calls:
         """What was thought before them, under the names that the server gave it."""
         return {name: "".join(pieces) for name, pieces in self._thoughts.items()}
 
-    def _take(self, piece: Mapping[str, Any]) -> None:
+    def _take(self, piece: Mapping[str, Any]) -> int:
         function = piece.get("function")
         function = function if isinstance(function, dict) else {}
         call = self._meant(piece, function)
         if call is None:
-            return
+            return len(json.dumps(piece))
+        known = len(call.id) + len(call.name)
         call.id = call.id or _text(piece.get("id"))
         call.name = call.name or _text(function.get("name"))
         arguments = function.get("arguments")
         if isinstance(arguments, dict):
-            call.arguments = json.dumps(arguments, ensure_ascii=False)
-        call.arguments = (call.arguments + _text(arguments))[:LONGEST]
-        call.extra |= {name: value for name, value in piece.items() if name not in _OWN}
+            call.arguments, arguments = "", json.dumps(arguments, ensure_ascii=False)
+        text = _text(arguments)
+        call.arguments = (call.arguments + text)[:LONGEST]
+        extra = {name: value for name, value in piece.items() if name not in _OWN}
+        call.extra |= extra
+        named = len(call.id) + len(call.name) - known
+        return named + len(text) + (len(json.dumps(extra)) if extra else 0)
 
     def _meant(self, piece: Mapping[str, Any], function: Mapping[str, Any]) -> _Growing | None:
         """The call that a piece belongs to: by its index, else by its id, else the last, unless it begins anew."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
@@ -157,7 +158,7 @@ class ChatEndpoint:
             yield None
             return
         decoder = Decoder()
-        chunk = head
+        chunk, until = head, math.inf
         while chunk:
             events = self._fed(decoder, chunk)
             end = next((n for n, event in enumerate(events) if event.data.startswith("[DONE]")), None)
@@ -166,7 +167,9 @@ class ChatEndpoint:
                 await self._last(reply, self._client.timeouts.drain)
                 yield None
                 return
-            chunk = await self._next(reply, reader, len(chunk))
+            if reader.done:
+                until = min(until, self._clock() + self._client.timeouts.linger)
+            chunk = await self._next(reply, reader, len(chunk), until)
         for event in decoder.close():
             yield None if event.data.startswith("[DONE]") else [self._document(event, last=True)]
 
@@ -179,10 +182,14 @@ class ChatEndpoint:
                 break
         return head
 
-    async def _next(self, reply: Response, reader: AnswerReader, size: int) -> bytes:
-        """The next bytes, behind a piece of `size`. The first words never wait, nor does the end."""
+    async def _next(self, reply: Response, reader: AnswerReader, size: int, until: float) -> bytes:
+        """The next bytes, behind a piece of `size`; of a finished answer those that come `until` then.
+
+        The first words never wait, nor does the end.
+        """
         if reader.done:
-            return await self._last(reply, self._client.timeouts.linger)
+            left = until - self._clock()
+            return await self._last(reply, left) if left > 0 else b""
         if reader.spoke and size < _BULK:
             await reply.gather(self._client.timeouts.sip)
         return await reply.piece()

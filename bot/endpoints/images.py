@@ -227,12 +227,15 @@ class ImageEndpoint:
                 async for document in found:
                     usage = _usage(document) or usage
                     if "partial" in str(document.get("type", "")):
-                        yield Partial(await self._image(document), shown)
-                        shown += 1
-                    else:
-                        if "stream" in fields and not document.get("type"):
-                            self._note_plain(model)  # it paid no heed
-                        images += [await self._image(entry) for entry in _entries(document)]
+                        if shown < _SHOWN:
+                            yield Partial(await self._image(document), shown)
+                            shown += 1
+                        continue
+                    if "stream" in fields and not document.get("type"):
+                        self._note_plain(model)  # it paid no heed
+                    images += [await self._image(entry) for entry in _entries(document)[:MOST]]
+                    if len(images) >= fields.get("n", 1):
+                        break
         except ParleyError as error:
             if shown and not images:
                 raise Interrupted(str(error)) from error

@@ -26,10 +26,8 @@ PIXELS = 32_000_000
 _JPEG_PIXELS = 4 * PIXELS  # a JPEG can be decoded at a half to an eighth of its size
 _EASY = 4_000_000  # pixels for which memory is no question
 _CLEAR = ("argb", "rgba", "yuva420p")  # FFmpeg's names of formats with transparency
-_CONFINED = {
-    "format_whitelist": "webp_pipe,mov",
-    "protocol_whitelist": "none",
-}  # no other files, no addresses
+# No other files, no addresses.
+_CONFINED = {"format_whitelist": "webp_pipe,mov", "protocol_whitelist": "none"}
 _MEGA = 1_000_000
 _BAND = 128  # rows of a reduced picture that are made at a time
 _ORIENTATION = 0x0112  # Exif 2.32, 4.6.4

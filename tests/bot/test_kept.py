@@ -48,6 +48,16 @@ async def seen(attached: Attached, *conversations: str) -> list[str]:
     return [name for name in conversations if await attached._redis.exists(attached._keys.pictures(name))]
 
 
+async def test_what_is_still_used_stays_in_the_ledger(redis: Redis, keys: Keys, clock: Clock) -> None:
+    attached = room(redis, keys, clock)
+    await attached.keep("c", {"p": url()})
+    ledger = [keys.kept("order"), keys.kept("sizes")]
+    for name in ledger:
+        await redis.expire(name, 30)
+    await attached.pictures("c", ["p"])
+    assert all([await redis.ttl(name) > 300 for name in ledger])
+
+
 async def test_the_pictures_not_looked_at_for_longest_go_first_whichever_process_keeps_them(
     redis: Redis, keys: Keys, clock: Clock
 ) -> None:

@@ -88,8 +88,15 @@ class House:
         tokens = Tokens(load=lambda name: Line())
         self.meter = Meter(self.model, self.limits, prices, tokens, answer=answer)  # type: ignore[arg-type]
 
-    async def ask(self, text: str = "one two", message: Incoming | None = None, **more) -> list[Delta]:
-        request = ChatRequest((Message("user", text),), model="dear", **more)
+    async def ask(
+        self,
+        text: str = "one two",
+        message: Incoming | None = None,
+        *,
+        behind: Sequence[Message] = (),
+        **more,
+    ) -> list[Delta]:
+        request = ChatRequest((Message("user", text), *behind), model="dear", **more)
 
         async def warn(notice: Notice) -> None:
             self.warned.append(notice)
@@ -173,6 +180,14 @@ async def test_the_tools_that_are_offered_and_the_calls_of_them_are_counted(hous
     await home.ask("one two three", tools=(Function("image", "Draws a picture.", {}),))
     tally = await home.tally()
     assert (tally.prompt, tally.completion) == (3 + 8 + 5 + 1, 3)
+
+
+async def test_what_a_model_is_shown_again_of_its_calls_and_thoughts_is_counted(house):
+    call = ToolCall("a", "image", "four words of it")
+    again = Message("assistant", "", calls=(call,), extras={"reasoning": "hm hm"})
+    home = house(TextDelta("Done."), Finish("stop", None, "dear"))
+    await home.ask("one two three", behind=[again])
+    assert (await home.tally()).prompt == (3 + 8) + (8 + 1 + 4 + 2) + 2
 
 
 async def test_where_the_server_does_not_count_we_do(house):

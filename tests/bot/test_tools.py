@@ -135,6 +135,18 @@ async def test_where_the_model_says_nothing_more_the_picture_is_the_answer(
     assert await remembered(house) == "[drew: a fox]"
 
 
+@pytest.mark.parametrize(
+    ("fault", "notice"),
+    [(ServerFailed("away"), "error.server_failed"), (BudgetSpent("budget.person_day"), "budget.person_day")],
+)
+async def test_where_nothing_was_done_and_the_model_fails_the_person_is_told(
+    house: House, fault: Exception, notice: str
+) -> None:
+    reply = await asked(house, wants(("search", "{}"), text="One moment."), fails(fault))
+    assert (shown(reply), reply.notices, reply.ended) == (["One moment."], [notice], True)
+    assert await remembered(house) == "One moment."
+
+
 async def test_rounds_and_calls_are_bounded_and_each_is_paid_for_itself(house: House, easel: Easel) -> None:
     many = wants(*[("image", f'{{"prompt": "{n}"}}') for n in range(3)])
     reply = await asked(house, *[many] * 9)
@@ -163,6 +175,11 @@ async def test_arguments_that_nobody_can_read_are_told_once_to_the_model_and_the
 async def test_arguments_in_json_twice_are_read(house: House, easel: Easel, arguments: str) -> None:
     await asked(house, wants(("image", arguments)), says("Here."))
     assert easel.drawn == ["a fox"]
+
+
+async def test_half_an_emoji_in_the_arguments_breaks_nothing(house: House, easel: Easel) -> None:
+    reply = await asked(house, wants(("image", '{"prompt": "a fox \\ud83e \\ud83e\\udd8a"}')), says("Here."))
+    assert (easel.drawn, reply.ended) == (["a fox ? 🦊"], True)
 
 
 async def test_a_function_that_is_not_there_is_told_to_the_model(house: House, easel: Easel) -> None:

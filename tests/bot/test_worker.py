@@ -40,6 +40,7 @@ class Platform(Adapter):
     """An adapter whose posts are a list; a fault may be set for the next `send`."""
 
     name = "test"
+    voice_form = "ogg-opus"
 
     def __init__(self) -> None:
         self.replies: dict[str, list[Collected]] = {}

@@ -135,6 +135,18 @@ async def test_several_pictures_stand_in_one_message(acme: Office) -> None:
     assert len(acme.slack.called("files.completeUploadExternal")) == 1
 
 
+async def test_a_picture_is_shown_before_the_bot_does_something_else(acme: Office) -> None:
+    asked, incoming = await acme.asks()
+    picture = Media("image", "image/png", PNG, "A cat")
+    reply = acme.reply(incoming)
+    await reply.send(picture)
+    assert asked.thread.visible() == []
+    await reply.send(Status("thinking"))
+    assert asked.thread.visible() == ["A cat"]
+    await say(reply, picture, End())
+    assert asked.thread.visible() == ["A cat", "A cat"]
+
+
 async def test_what_may_be_done_next_stands_below_a_picture(acme: Office) -> None:
     asked, incoming = await acme.asks()
     await say(acme.reply(incoming), Media("image", "image/png", PNG), End(offers=(RETRY,)))

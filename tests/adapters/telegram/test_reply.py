@@ -86,12 +86,14 @@ class Time:
 
 
 class Wire(AiohttpRequest):
-    """The real requests, counted; from the call `dies_at` on the platform cannot be reached."""
+    """The real requests, counted; each waits at the `gate`. From the call `dies_at` on nothing can be reached."""
 
     def __init__(self) -> None:
         super().__init__(read=5)
         self.dies_at = -1
         self.made = 0
+        self.reached, self.gate = asyncio.Event(), asyncio.Event()
+        self.gate.set()
         self._open = 0
         self._idle = asyncio.Event()
 
@@ -101,6 +103,8 @@ class Wire(AiohttpRequest):
         self.made += 1
         self._open += 1
         try:
+            self.reached.set()
+            await self.gate.wait()
             return await super().do_request(*args, **kwargs)
         finally:
             self._open -= 1
@@ -452,7 +456,7 @@ async def test_images_that_follow_one_another_are_an_album_between_texts(stage: 
     chat, journal = stage.group(), MemoryJournal()
     question = await stage.ann.says(chat, "@parley_bot draw")
     reply = stage.reply(chat, journal, reply_to=question.id)
-    for part in (image("one"), Status("drawing"), image("two"), image()):
+    for part in (Status("drawing"), image("one"), image("two"), image()):
         await reply.send(part)
     await reply.send(Text("These are three."))
     await reply.send(image("last"))
@@ -464,6 +468,19 @@ async def test_images_that_follow_one_another_are_an_album_between_texts(stage: 
     numbers = [str(m.id) for m in chat.from_bot]
     assert journal.posts == [f"media:{','.join(numbers[:3])}", numbers[3], f"media:{numbers[4]}"]
     assert chat.last.buttons == ["Retry"]
+
+
+@pytest.mark.parametrize("doing", ["thinking", "drawing"])
+async def test_a_picture_is_shown_before_the_bot_does_something_else(stage: Stage, doing: Any) -> None:
+    chat = stage.private()
+    reply = stage.reply(chat)
+    await reply.send(image("one"))
+    assert shown(chat) == []
+    await reply.send(Status(doing))
+    assert shown(chat) == ["[photo]"]
+    await reply.send(image("two"))
+    await stage.end(reply)
+    assert shown(chat) == ["[photo]", "[photo]"]
 
 
 async def test_an_album_has_ten_images_at_most_and_files_have_their_own(stage: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -133,3 +134,23 @@ async def test_an_attempt_that_is_given_up_leaves_its_picture_to_the_next(stage:
     await draw(stage, chat, MemoryJournal(2, journal.posts), [FINISHED])
     [message] = chat.from_bot
     assert journal.posts == [f"sketch:{message.id}"]
+
+
+async def test_whoever_is_stopped_while_it_waits_for_a_picture_leaves_none_that_nobody_knows_of(
+    stage: Stage,
+) -> None:
+    chat, journal = stage.private(), MemoryJournal()
+    stage.wire.gate.clear()
+    reply = stage.reply(chat, journal)
+    await reply.send(rough())
+    await asyncio.wait_for(stage.wire.reached.wait(), 30)
+    telling = asyncio.create_task(reply.send(Notice("stopped", text="Stopped.")))
+    await asyncio.sleep(0)
+    telling.cancel()
+    await asyncio.wait({telling})
+    giving_up = asyncio.create_task(reply.abandon())
+    await asyncio.sleep(0)
+    assert not giving_up.done()
+    stage.wire.gate.set()
+    await giving_up
+    assert len(journal.posts) == 1

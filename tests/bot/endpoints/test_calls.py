@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.endpoints.answer import AnswerReader, Delta, Finish, TextDelta
+from bot.endpoints.answer import TEXT_LIMIT, AnswerReader, Delta, Finish, TextDelta
 from bot.endpoints.calls import LONGEST, MOST, ToolCall
 from bot.errors import EmptyAnswer
 
@@ -114,6 +114,23 @@ def test_calls_are_bounded() -> None:
     many = calls(*(piece("x" * (LONGEST + 1), index=n, id=str(n), name="image") for n in range(MOST + 5)))
     assert len(many) == MOST
     assert {len(call.arguments) for call in many} == {LONGEST}
+
+
+ENDLESS: dict[str, Any] = {
+    "arguments": lambda n: piece("x" * 2000, index=0, id="a", name="image"),
+    "arguments as objects": lambda n: piece({"prompt": "x" * 2000}, index=0, id="a", name="image"),
+    "calls": lambda n: piece("x" * 2000, index=n, id=str(n), name="image"),
+    "what else goes with them": lambda n: piece("", id="a", name="image", **{f"x{n}": "x" * 2000}),
+    "thoughts under a second name": lambda n: {"reasoning_content": "x", "reasoning": "x" * 2000},
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_model_that_never_stops_calling_is_cut(name: str) -> None:
+    reader = AnswerReader("host", "m", lambda text: text, tools=True)
+    for n in range(TEXT_LIMIT // 2000 + 1):
+        reader.read({"choices": [{"delta": ENDLESS[name](n)}]})
+    assert reader.full
 
 
 def test_calls_that_were_not_offered_are_no_answer() -> None:

@@ -304,6 +304,16 @@ async def test_an_answer_beside_the_first_that_is_cut_or_empty_or_not_asked_for_
     assert others(await ask(chat, THREE)) == {2: "third"}
 
 
+async def test_an_answer_beside_the_first_beyond_all_measure_is_cut(
+    chat: ChatEndpoint, endpoint: EndpointSimulator
+) -> None:
+    long = [piece(1, "x" * 500_000)] * 8
+    endpoint.script(raw(piece(0, "first", "stop"), *long, asyncio.Event()))
+    deltas = await ask(chat, THREE)
+    assert (said(deltas), others(deltas)) == ("first", {})
+    assert deltas[-1] == Finish("stop", None, "small")
+
+
 async def test_a_whole_reply_may_hold_several_answers(
     chat: ChatEndpoint, endpoint: EndpointSimulator
 ) -> None:
@@ -423,6 +433,19 @@ async def test_after_the_finish_a_missing_end_is_no_fault(
     endpoint.script(say("all said", then=[frame({}, "stop"), *last]))
 
     assert said(await ask(chat)) == "all said"
+
+
+async def test_a_server_that_never_closes_a_finished_answer_is_left(
+    endpoint: EndpointSimulator, server: Server
+) -> None:
+    endless: list[Step] = [b": still here\n\n", 0.05] * 100_000
+    endpoint.script(raw(frame({"content": "all said"}, "stop"), *endless))
+    client = Client(Timeouts(linger=0.3))
+    try:
+        async with asyncio.timeout(30):
+            assert said(await ask(ChatEndpoint(client, server, Catalogue()))) == "all said"
+    finally:
+        await client.close()
 
 
 # --- time-outs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncGenerator, Collection
@@ -14,6 +15,7 @@ from bot.api import Usage
 from bot.endpoints.client import Client
 from bot.endpoints.failures import EndpointMissing, ParameterRefused
 from bot.endpoints.images import (
+    MOST,
     Drawn,
     Finished,
     ImageEndpoint,
@@ -340,6 +342,21 @@ async def test_a_finished_picture_counts_although_the_connection_breaks_behind_i
 ) -> None:
     endpoint.script(raw(event({"type": "image_generation.completed", "b64_json": B64}), CUT))
     assert (await finished(images.generate(Wish("a cat", partials=1), "painter"))).images
+
+
+async def test_pictures_without_end_are_not_waited_for(
+    images: ImageEndpoint, endpoint: EndpointSimulator, fetch: Fetches
+) -> None:
+    wish = Wish("a cat", partials=1)
+    partial = event({"type": "image_generation.partial_image", "b64_json": B64})
+    done = event({"type": "image_generation.completed", "b64_json": B64})
+    endpoint.script(raw(*[partial] * 50, done, *[done] * 50, asyncio.Event()))
+    parts = await drawn(images.generate(wish, "painter"))
+    assert [type(part).__name__ for part in parts] == ["Partial"] * 3 + ["Finished"]
+    assert len((await finished(images.generate(wish, "painter"))).images) == 1
+
+    endpoint.script(raw(json.dumps({"data": [{"url": f"https://x/{n}"} for n in range(1000)]}).encode()))
+    assert len((await finished(images.generate(CAT, "painter"))).images) == len(fetch.asked) == MOST
 
 
 @pytest.mark.parametrize(

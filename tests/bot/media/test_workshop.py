@@ -64,19 +64,22 @@ async def ticking() -> AsyncIterator[list[float]]:
     In seconds of the processor: the clock on the wall counts the machine's other work too. What the tests before
     have left behind is kept from the garbage collector: going through all of it takes longer than the bound.
     """
-    gaps = [0.0]
+    gaps, over = [0.0], asyncio.Event()
     gc.collect()
     gc.freeze()
 
     async def tick() -> None:
-        while True:
+        while not over.is_set():
             before = time.thread_time()
             await asyncio.sleep(0.001)
             gaps.append(time.thread_time() - before)
 
     ticker = asyncio.create_task(tick())
     try:
+        await asyncio.sleep(0)  # it ticks
         yield gaps
+        over.set()
+        await ticker  # the gap under way counts, too
     finally:
         ticker.cancel()
         gc.unfreeze()
@@ -118,6 +121,14 @@ async def outcome(work: Awaitable[object]) -> object:
         return await work
     except Indigestible as refused:
         return refused
+
+
+async def test_what_holds_the_loop_up_to_the_very_end_is_seen() -> None:
+    async with ticking() as gaps:
+        began = time.thread_time()
+        while time.thread_time() - began < 2 * BLOCKED:
+            continue
+    assert max(gaps) >= 2 * BLOCKED
 
 
 # --- bad input ------------------------------------------------------------------------------------------------
