@@ -4,17 +4,23 @@ CommonMark (https://spec.commonmark.org/0.31.2/) with tables and strikethrough. 
 Nothing in the HTML makes a browser ask anybody for anything: an image becomes a link with its alternative
 text. Links lead to `http`, `https` and `mailto` only. Reference definitions are text, because a definition at
 the end of an answer would change what was shown long before. TeX between `\\(…\\)`, `\\[…\\]`, `$$…$$` stays.
+What costs most is bounded, far beyond any answer that means it: further brackets and rows of tables are text.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
+from markdown_it.parser_inline import ParserInline
 from markdown_it.renderer import RendererHTML
+from markdown_it.rules_block import StateBlock
+from markdown_it.rules_block.table import getLine, table
+from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
@@ -32,6 +38,12 @@ _EASY = 4096
 
 _SHARE = 64
 """Beyond that, a block is parsed anew when it has grown by this part of itself."""
+
+_BRACKETS = 4_000
+"""Opening brackets of a text that may begin a link."""
+
+_CELLS = 10_000
+"""Cells of a text's tables, with those that markdown-it adds to short rows: 20 KB of text may make 65,000 of them."""
 
 
 def html(text: str) -> str:
@@ -163,13 +175,43 @@ def _tex(state: StateInline, silent: bool) -> bool:
     return True
 
 
+def _table(state: StateBlock, startLine: int, endLine: int, silent: bool) -> bool:
+    """A block rule: tables, until the text has had its cells."""
+    left: int = state.env.get("cells", _CELLS)
+    if left <= 0 or not table(state, startLine, endLine, True):
+        return False
+    columns = sum(bool(mark.strip()) for mark in getLine(state, startLine + 1).split("|"))
+    rows = left // columns
+    if silent or not rows:
+        return rows > 0
+    table(state, startLine, min(endLine, startLine + 1 + rows), False)
+    state.env["cells"] = left - columns * (state.line - startLine)
+    return True
+
+
+def _inline(state: StateCore, linkless: ParserInline) -> None:
+    """A core rule: what is within the blocks, and without links once the text has had its brackets."""
+    left = _BRACKETS
+    for token in state.tokens:
+        if token.type == "inline":
+            left -= token.content.count("[")
+            parser = state.md.inline if left >= 0 else linkless
+            token.children = []
+            parser.parse(token.content, state.md, state.env, token.children)
+
+
 class _Markdown(MarkdownIt):
     """The dialect of this module."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, links: bool = True) -> None:
         super().__init__("commonmark", {"html": False, "linkify": False}, renderer_cls=_Renderer)
         self.enable(["table", "strikethrough"]).disable("reference")
+        self.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
         self.inline.ruler.before("escape", "tex", _tex)
+        if links:
+            self.core.ruler.at("inline", partial(_inline, linkless=_Markdown(links=False).inline))
+        else:
+            self.disable(["link", "image"])
 
     def validateLink(self, url: str) -> bool:
         return _LINKS.match(url) is not None

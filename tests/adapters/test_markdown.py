@@ -220,6 +220,33 @@ def test_one_giant_block_costs_work_within_a_bound(line: str):
     assert blocks.parsed < 100 * len(text)
 
 
+@pytest.mark.parametrize(
+    "table",
+    [
+        "|" + "a|" * 200 + "\n|" + "-|" * 200 + "\n" + "|z\n" * 1000,  # short rows are filled up
+        "|a|b|\n|-|-|\n" + "|x|z|\n" * 10_000,
+        ("|" + "a|" * 100 + "\n|" + "-|" * 100 + "\n" + "|z\n" * 50 + "\n") * 20,
+    ],
+    ids=["sparse", "long", "many"],
+)
+def test_a_giant_table_ends_in_text_and_nothing_of_it_is_lost(table: str):
+    shown = html(f"{table}\n\nThe end.")
+    assert 5_000 <= shown.count("<td>") + shown.count("<th>") <= 10_000
+    assert shown.count("z") == table.count("z")
+    assert shown.endswith("<p>The end.</p>\n")
+    assert html("|a|b|\n|-|-|\n" + "|x|z|\n" * 1000).count("<td") == 2000
+
+
+def test_beyond_thousands_of_brackets_there_are_no_links_and_nothing_is_lost():
+    link, most = "[a](https://e.org) ", 4_000
+    shown = html(link * most + f"\n\n{link}**b**\n\n```\n{'[' * most}\n```\n\n![c](https://e.org)")
+    assert shown.count("<a ") == most
+    assert "<p>[a](https://e.org) <strong>b</strong></p>" in shown
+    assert shown.endswith("<p>![c](https://e.org)</p>\n")
+    assert html("[[a]" * 20_000) == f"<p>{'[[a]' * 20_000}</p>\n"
+    assert html(f"```\n{'[' * 80_000}\n```\n\n{link}").count("<a ") == 1
+
+
 def test_a_piece_that_waits_replaces_nothing():
     blocks = Blocks()
     start, first = blocks.feed("```\n" + "x" * 50_000)
