@@ -112,6 +112,13 @@ class Attached:
             size = await self._keep(keys=[key], args=[PICTURES, PICTURE_BYTES, self._ttl, *entries])
         await self._kept.note(key, int(size))
 
+    async def latest(self, conversation: str) -> str | None:
+        """The newest of the pictures, as a `data:` URL."""
+        entry: Any
+        async with reaching():
+            entry = await self._redis.lindex(self._keys.pictures(conversation), -1)
+        return entry.partition("\n")[2] if entry else None
+
     async def pictures(self, conversation: str, ids: Collection[str]) -> dict[str, str]:
         """Those of the pictures that are still kept, as id → `data:` URL; used again, they are kept longer."""
         if not ids:

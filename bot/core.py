@@ -56,6 +56,7 @@ from bot.scope import scope
 from bot.sessions import Sessions
 from bot.settings import DialogueSettings, Settings
 from bot.speaking import Muting, Speaking
+from bot.tape import Tape
 from bot.tokens import Tokens
 from bot.tools import Toolbox
 from bot.traces import Traces
@@ -104,10 +105,11 @@ class Core:
         kept = Kept(redis, keys, limit=self.settings.pictures_kept * 1_000_000, life=max(DAY, ttl))
         attached = Attached(redis, keys, ttl=ttl, kept=kept)
         self._voices = Voices(self._router, mode=self.settings.voice, names=endpoints.voices())
-        self._speaking = Speaking(self._router, self._meter, self._workshop, self._voices)
+        self._tape = Tape(redis, keys, kept=kept)
+        self._speaking = Speaking(self._router, self._meter, self._workshop, self._voices, self._tape)
         self._listening = Listening(self._router, self._meter, workshop=self._workshop, voices=self._voices)
         self._easel = Easel(redis, keys, kept=kept)
-        self._pictures = Pictures(self._router, self._meter, self._workshop, self._easel)
+        self._pictures = Pictures(self._router, self._meter, self._workshop, self._easel, attached)
         self._dialogue = Dialogue(
             windows=self._windows,
             casting=self._casting,
@@ -119,7 +121,7 @@ class Core:
             after=self._speaking.after,
             attached=attached,
             tools=Toolbox(brushes(self._pictures)),
-            unpacking=Unpacking(self._workshop, self._meter, self._router, attached),
+            unpacking=Unpacking(self._workshop, self._meter, self._router, attached, self._easel),
         )
         self._accounts = Accounts(self._limits, self._usages, self._prices, self.access, self.inbox)
         self._reloads = Reloads(redis, keys, self._read)
@@ -234,6 +236,7 @@ class Core:
         message = delivery.message
         await self.inbox.forget(conversations)
         await self._easel.clear({*conversations, delivery.conversation})
+        await self._tape.clear({*conversations, delivery.conversation})
         await self._own.forget(message.place, message.person)
         await self._overheard.forget(message)
         await self._correspondents.forget(message)

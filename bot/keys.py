@@ -164,6 +164,10 @@ class Keys:
         """Hash: the last picture that was drawn in a conversation."""
         return f"{self.prefix}easel:{conversation}"
 
+    def tape(self, conversation: str) -> str:
+        """Hash: the last speech that was made in a conversation."""
+        return f"{self.prefix}tape:{conversation}"
+
     def kept(self, part: str) -> str:
         """What is known of all kept pictures together; one hash tag, because one script writes it."""
         return f"{self.prefix}{{kept}}:{part}"

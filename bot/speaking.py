@@ -13,7 +13,7 @@ import structlog
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from bot.api import Gone, Incoming, Media, Option, Status, Text, Unavailable, VoiceForm
+from bot.api import Gone, Incoming, Media, Notice, Option, Status, Text, Unavailable, VoiceForm
 from bot.delivery import Delivery, Handler
 from bot.dialogue import Answer
 from bot.endpoints.audio import Voiced, sentences
@@ -22,6 +22,7 @@ from bot.media.kinds import sniff
 from bot.media.workshop import Workshop
 from bot.meter import Meter
 from bot.routing import Router
+from bot.tape import Tape
 from bot.voices import Voices
 
 ANSWER_LIMIT = 4000
@@ -56,6 +57,7 @@ class Speaking:
         meter: Meter,
         workshop: Workshop,
         voices: Voices,
+        tape: Tape,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -63,24 +65,48 @@ class Speaking:
         self._meter = meter
         self._workshop = workshop
         self._voices = voices
+        self._tape = tape
         self._clock = clock
         self._told: OrderedDict[str, float] = OrderedDict()
 
     async def say(self, delivery: Delivery, words: str, *, purpose: str = "") -> bool:
         """Send `words` as one voice message, or several where the platform's are short. False: the person stopped it.
 
+        What an earlier attempt had spoken is sent once more: whether it came to the person, nobody knows.
         Raises the errors of `Router.speak`, of `Workshop` and of `Meter.work`.
         """
+        if delivery.hold.attempt > 1:
+            kept = await self._tape.parts(delivery.conversation, _of(delivery, purpose))
+            for media in kept:
+                await delivery.send(media)
+            if kept:
+                return True
         await delivery.send(Status("speaking", (Option(delivery.say("offer.stop"), "/stop"),)))
-        work = self._meter.work(
-            "speak",
-            len(words),
-            delivery.message,
-            attempt=delivery.hold.attempt,
-            purpose=purpose,
-            warn=delivery.send,
-        )
-        async with work as bill:
+        told: list[Notice] = []  # behind what it is about
+        written = await self._made(delivery, words, purpose, told)
+        if written is None:
+            return False
+        for media in written:
+            await delivery.send(media)
+        for notice in told:
+            await delivery.send(notice)
+        return True
+
+    async def _made(
+        self, delivery: Delivery, words: str, purpose: str, told: list[Notice]
+    ) -> list[Media] | None:
+        """The recordings, which are kept and paid; None where the person stopped it.
+
+        What there is to be told of them is added to `told`.
+        """
+
+        async def later(warning: Notice) -> None:
+            told.append(warning)
+
+        message, attempt = delivery.message, delivery.hold.attempt
+        async with self._meter.work(
+            "speak", len(words), message, attempt=attempt, purpose=purpose, warn=later
+        ) as bill:
             spoken, speaker = [], delivery.profile.speaker
             for piece in sentences(words):
                 try:
@@ -89,17 +115,16 @@ class Speaking:
                     if not speaker:
                         raise
                     # What a person chose is the likeliest fault: the server may not know this voice.
+                    told.append(Notice("voice.unknown", {"name": speaker}))
                     speaker = ""
                     sound = await delivery.unless_stopped(self._spoken(delivery, piece, speaker))
+                bill.done += len(piece)  # also where it was stopped: whoever speaks wants to be paid
                 if sound is None:
-                    return False
-                bill.done += len(piece)
+                    return None
                 spoken.append(sound)
-            for media in await self._written(spoken, delivery.voice_form):
-                await delivery.send(media)
-            if speaker != delivery.profile.speaker:
-                await delivery.notice("voice.unknown", name=delivery.profile.speaker)
-        return True
+            written = await self._written(spoken, delivery.voice_form)
+            await self._tape.put(delivery.conversation, _of(delivery, purpose), written)
+        return written
 
     async def after(self, delivery: Delivery, question: Incoming, answer: Answer) -> None:
         """Speak a finished answer where the conversation wants that; `dialogue.After`.
@@ -179,9 +204,15 @@ class Muting:
         await self._following(delivery)
 
 
+def _of(delivery: Delivery, purpose: str) -> str:
+    """Which speech it is, in every attempt."""
+    return f"{delivery.message.key} {purpose}"
+
+
 def spoken_question(question: Incoming) -> bool:
-    """Whether the person spoke instead of writing."""
-    return question.spoken or any(attachment.kind == "audio" for attachment in question.attachments)
+    """Whether the person spoke instead of writing; words that are written beside a recording are about it."""
+    recorded = any(attachment.kind == "audio" for attachment in question.attachments)
+    return question.spoken or (recorded and not question.text.strip())
 
 
 # --- words for the ear -------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import structlog
 from bot.api import Attachment, Gone, Incoming, Option, Status, Unavailable
 from bot.attached import PICTURES, Attached, Findings, Moment, Piece
 from bot.delivery import Delivery
+from bot.easel import Easel
 from bot.endpoints.request import image_tokens
 from bot.errors import (
     Incapable,
@@ -105,6 +106,7 @@ class Unpacking:
         meter: Meter,
         router: Router,
         attached: Attached,
+        easel: Easel,
         *,
         wait: float = FETCH_WAIT,
     ) -> None:
@@ -112,6 +114,7 @@ class Unpacking:
         self._meter = meter
         self._router = router
         self._attached = attached
+        self._easel = easel
         self._wait = wait
         self._room = Room(_AT_ONCE)
 
@@ -140,6 +143,8 @@ class Unpacking:
         if faults and not used and (own or not question.text.strip()):
             raise faults[0].error
         new = {id: url for one in done for id, url in one.urls.items() if id not in kept}
+        if new:  # what was drawn before is not the last picture any more
+            await self._easel.clear([delivery.conversation])
         await self._attached.keep(delivery.window, new)
         told = earlier.told if earlier else delivery.message.key
         # What is half a fault is tried again by the next attempt, which then says the same of it.
@@ -288,7 +293,12 @@ class Unpacking:
                 warn=delivery.send,
             )
             async with work as bill:
-                transcript = await self._router.transcribe(piece.data, piece.mime, piece.name)
+                try:
+                    transcript = await self._router.transcribe(piece.data, piece.mime, piece.name)
+                except asyncio.CancelledError:
+                    if delivery.stopping.is_set():  # whoever has been listening wants to be paid
+                        bill.done = piece.duration
+                    raise
                 bill.done, bill.usage = piece.duration, transcript.usage or bill.usage
             words.append(transcript.text.strip())
         text = " ".join(filter(None, words))

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bot.api import Option, Setting
 from bot.endpoints.settings import Capability
+from bot.i18n import labelled
 from bot.profile import Profile
 from bot.settings import VOICES
 
@@ -82,7 +83,7 @@ class Voices:
         return Setting("speed", say("overview.speed"), options, f"/voice {current:g}")
 
 
-def shown(setting: Setting) -> str:
+def shown(setting: Setting, language: str) -> str:
     """A choice in one line: what it is about, and what holds."""
     current = next((o.label for o in setting.options if o.value == setting.current), "")
-    return f"{setting.label}: {current}"
+    return labelled(language, setting.label, current)

@@ -73,7 +73,7 @@ class Bot:
             self.process = await asyncio.create_subprocess_exec(
                 *self.program, self.command, cwd=self.folder, env=environment, stdout=log, stderr=log
             )
-        async with asyncio.timeout(30), httpx.AsyncClient() as http:
+        async with asyncio.timeout(60), httpx.AsyncClient() as http:
             while ready:
                 if self.process.returncode is not None:
                     raise RuntimeError(f"parley ended with {self.process.returncode}:\n{self.log[-4000:]}")
@@ -203,8 +203,8 @@ class Visitor:
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until a condition holds, for ten seconds at the most."""
-    async with asyncio.timeout(10):
+    """Wait until a condition holds, for half a minute at the most."""
+    async with asyncio.timeout(30):
         while not await condition():  # noqa: ASYNC110 - the condition is in another process
             await asyncio.sleep(0.01)
 

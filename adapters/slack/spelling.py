@@ -14,7 +14,7 @@ from adapters.slack.words import say
 from bot.api import Choices, MenuEntry, Notice, Reply, ReplyPart
 
 _WRITTEN = re.compile(r"[!！](\S+)(.*)", re.DOTALL)
-_NAMED = re.compile(r"(?<![A-Za-z0-9_/.:])/([a-z]+)(?![A-Za-z0-9_/])")
+_NAMED = re.compile(r"(?<![A-Za-z0-9_/.:])/([a-z]+|[\u4e00-\u9fff]+)(?![A-Za-z0-9_/])")
 _HELP = "command.help"
 
 

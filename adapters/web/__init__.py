@@ -24,7 +24,7 @@ from starlette.routing import BaseRoute
 from adapters._feed import FeedReply, log_of
 from adapters._shelf import Shelf
 from adapters.web.guard import Guard
-from adapters.web.interface import Interface, files
+from adapters.web.interface import READING, Interface, files
 from adapters.web.session import Attempts, Sessions
 from adapters.web.settings import WebSettings, enabled
 from adapters.web.stream import Pace
@@ -63,6 +63,7 @@ class Web:
         static: Path = _STATIC,
         pace: Pace | None = None,
         attempts: Attempts | None = None,
+        reading: float = READING,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
@@ -71,6 +72,7 @@ class Web:
         self._static = static
         self._pace = pace or Pace()
         self._attempts = attempts or Attempts()
+        self._reading = reading
         self._clock = clock
         self._commands: Sequence[MenuEntry] = ()
 
@@ -116,6 +118,7 @@ class Web:
             secure=self._host.public_url.startswith("https://"),
             pace=self._pace,
             attempts=self._attempts,
+            reading=self._reading,
             clock=self._clock,
         )
         return interface.routes()

@@ -35,6 +35,8 @@ class Refusal(Exception):
         self.key = key
         self.text = text
         self.headers = {"Retry-After": str(retry_after)} if retry_after else {}
+        if status == 408:  # the rest of the request is not read (RFC 9110, 15.5.9)
+            self.headers["Connection"] = "close"
 
 
 class Guard:

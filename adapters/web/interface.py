@@ -28,6 +28,9 @@ from bot.api import Accepted, Busy, Duplicate, Ignored, Incoming, MenuEntry, Sto
 UPLOADS = 2
 """Files that one process takes in at once: one of 20 MB takes some 120 MB while it is written to the store."""
 
+READING = 120.0
+"""Seconds that a file may be on its way, however steadily it comes: so long it keeps others from theirs."""
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -68,6 +71,7 @@ class Interface:
     attempts: Attempts = field(default_factory=Attempts)
     uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UPLOADS))
     patience: float = 10.0  # seconds that an upload waits for its turn
+    reading: float = READING  # seconds that it may be on its way
     clock: Callable[[], float] = time.time
     ids: Callable[[], str] = lambda: f"stop-{secrets.token_hex(8)}"
 
@@ -199,7 +203,11 @@ class Interface:
         """Keep a file, to be sent with a message: 201 and its id."""
         session = await self._known(request)
         async with self._uploading():
-            data = await guard.body(request, LIMIT, "media_large")
+            try:
+                async with asyncio.timeout(self.reading):
+                    data = await guard.body(request, LIMIT, "media_large")
+            except TimeoutError:
+                raise Refusal(408, "media_slow") from None
             if not data:
                 raise Refusal(400, "media_empty")
             mime, name = request.headers.get("content-type", ""), request.query_params.get("name", "")

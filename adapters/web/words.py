@@ -28,6 +28,7 @@ _ENGLISH: Mapping[str, str] = MappingProxyType(
         "media_large": "That file is too large: at most 20 MB.",
         "media_empty": "That file is empty.",
         "media_busy": "Too many files are on their way at the moment. Please try again in a few seconds.",
+        "media_slow": "That file took too long to arrive. Please try a smaller one or a better connection.",
         "media_gone": "A file is not here any more. Please attach it again.",
         "attachments": "`attachments` has to be a list of at most 8 ids from POST /api/media, 40 MB together.",
     }
@@ -51,6 +52,7 @@ _CHINESE: Mapping[str, str] = MappingProxyType(
         "media_large": "文件过大：最多 20 MB。",
         "media_empty": "文件是空的。",
         "media_busy": "正在上传的文件过多，请过几秒再试。",
+        "media_slow": "文件上传时间过长。请换小一些的文件或更好的网络后重试。",
         "media_gone": "有文件已不存在，请重新添加。",
         "attachments": "`attachments` 须为列表，最多 8 个来自 POST /api/media 的编号，合计不超过 40 MB。",
     }
@@ -73,6 +75,7 @@ _TRADITIONAL: Mapping[str, str] = MappingProxyType(
         "media_large": "檔案過大：最多 20 MB。",
         "media_empty": "檔案是空的。",
         "media_busy": "正在上傳的檔案過多，請過幾秒再試。",
+        "media_slow": "檔案上傳時間過長。請換小一些的檔案或更好的網路後重試。",
         "media_gone": "有檔案已不存在，請重新加入。",
         "attachments": "`attachments` 須為列表，最多 8 個來自 POST /api/media 的編號，合計不超過 40 MB。",
     }

@@ -93,6 +93,13 @@ class Command:
         return allowed and not self.hidden and self.where in ("everywhere", place.kind)
 
 
+def nearest(name: str, commands: Sequence[Command]) -> str:
+    """Of all their names, the one that is like `name`; empty where none is."""
+    names = [each for command in commands for each in (command.name, *command.aliases)]
+    # Of a Chinese name's two characters, one that is right is near.
+    return next(iter(difflib.get_close_matches(name.lower(), names, 1, 0.6 if name.isascii() else 0.5)), "")
+
+
 class Registry:
     """All commands, by every name they have."""
 
@@ -150,11 +157,9 @@ class Registry:
         ]
 
     async def _unknown(self, delivery: Delivery, name: str) -> None:
-        names = [name for name, command in self._named.items() if command.listed(delivery, self._admin)]
-        # Of a Chinese name's two characters, one that is right is near.
-        near = difflib.get_close_matches(name.lower(), names, 1, 0.6 if name.isascii() else 0.5)
+        near = nearest(name, [c for c in self.commands if c.listed(delivery, self._admin)])
         if near:
-            await delivery.notice("command.unknown_near", command=f"/{name}", nearest=f"/{near[0]}")
+            await delivery.notice("command.unknown_near", command=f"/{name}", nearest=f"/{near}")
         else:
             await delivery.notice("command.unknown", command=f"/{name}")
 

@@ -6,9 +6,12 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 
 from bot.api import Notice
-from bot.commands import Admin, Call, Command, nobody
+from bot.commands import Admin, Call, Command, nearest, nobody
 from bot.dialogue import Dialogue
+from bot.i18n import listing
 from bot.window import Windows
+
+_NAMED = 40  # characters of what may be a command's name
 
 
 class Basics:
@@ -64,17 +67,24 @@ class Basics:
 
 
 def help_for(commands: Sequence[Command], admin: Admin = nobody) -> Command:
-    """/help over `commands` and itself: what the person may use where they ask; with a name, that one's others."""
+    """/help over `commands` and itself: what the person may use where they ask; with a name, that one's others.
+
+    A name that is none, and near to none, gets the whole: a link to the bot may send any word behind /start.
+    """
 
     async def show(call: Call) -> None:
         listed = [c for c in (*commands, command) if c.listed(call.delivery, admin)]
         wanted = call.argument.lstrip("/／").casefold()
         one = [c for c in listed if wanted in (c.name, *c.aliases)]
+        if not one and len(wanted) <= _NAMED and (near := nearest(wanted, listed)):
+            await call.delivery.notice("command.unknown_near", command=wanted, nearest=f"/{near}")
+            return
+        language = call.delivery.language
         lines = [f"/{c.name} – {call.delivery.say(f'command.help.{c.name}')}" for c in one or listed]
         if one and one[0].aliases:
-            names = ", ".join(f"/{name}" for name in one[0].aliases)
+            names = listing(language, (f"/{name}" for name in one[0].aliases))
             lines.append(call.delivery.say("command.help_names", names=names))
-        chosen = ", ".join(f"/{c.name}" for c in one or listed if c.chooses)
+        chosen = listing(language, (f"/{c.name}" for c in one or listed if c.chooses))
         if chosen and call.common:
             key = "command.help_leads" if await call.leads() else "command.help_follows"
             lines += ["", call.delivery.say(key, commands=chosen)]

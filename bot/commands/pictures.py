@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 import struct
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -13,7 +14,8 @@ from typing import Literal
 
 import structlog
 
-from bot.api import Media, Option, Preview, Status, Usage
+from bot.api import Media, Notice, Option, Preview, Status, Usage
+from bot.attached import Attached
 from bot.commands import Call, Command
 from bot.commands.media import AT_ONCE, attached, fetched
 from bot.commands.wishes import MOST, POSSIBLE, Fault, Wish, read
@@ -49,11 +51,14 @@ _log = structlog.get_logger(__name__)
 class Pictures:
     """The commands about pictures."""
 
-    def __init__(self, router: Router, meter: Meter, workshop: Workshop, easel: Easel) -> None:
+    def __init__(
+        self, router: Router, meter: Meter, workshop: Workshop, easel: Easel, attached: Attached
+    ) -> None:
         self._router = router
         self._meter = meter
         self._workshop = workshop
         self._easel = easel
+        self._attached = attached
         self._room = asyncio.Semaphore(AT_ONCE)
 
     def commands(self) -> list[Command]:
@@ -202,8 +207,13 @@ class Pictures:
         """Whether it is drawn, noted and shown; not where the person stopped it."""
         await delivery.send(Status("drawing", (Option(delivery.say("offer.stop"), "/stop"),)))
         message, attempt = delivery.message, delivery.hold.attempt
+        warnings: list[Notice] = []
+
+        async def later(warning: Notice) -> None:
+            warnings.append(warning)
+
         async with self._meter.work(
-            what, wish.n, message, model=wish.model, attempt=attempt, purpose=purpose, warn=delivery.send
+            what, wish.n, message, model=wish.model, attempt=attempt, purpose=purpose, warn=later
         ) as bill:
             async with aclosing(drawn):
                 finished = await self._finished(delivery, drawn)
@@ -215,7 +225,9 @@ class Pictures:
             if len(finished.images) == 1:  # of several, only one is kept
                 await journal()
             cost = await self._meter.cost(what, bill.done, wish.model, bill.usage)
-            await self._show(delivery, wish, cost, finished.images)
+        await self._show(delivery, wish, cost, finished.images)
+        for warning in warnings:
+            await delivery.send(warning)
         return True
 
     async def _finished(self, delivery: Delivery, drawn: AsyncGenerator[Drawn]) -> Finished | None:
@@ -263,7 +275,7 @@ class Pictures:
         if not found and delivery.message.attachments:
             return [], None  # something else was meant than the last picture
         if not found:
-            last = await self._easel.picture(delivery.conversation)
+            last = await self._easel.picture(delivery.conversation) or await self._seen(delivery)
             return ([last] if last else []), None
         await delivery.send(Status("drawing"))
         sources: list[Source] = []
@@ -277,6 +289,13 @@ class Pictures:
             size = (picture.width, picture.height)
             sources.append(Source(picture.data, picture.mime))
         return sources, None
+
+    async def _seen(self, delivery: Delivery) -> Source | None:
+        """The picture that the dialogue was last about: many an app can neither quote one nor put words beside it."""
+        if (url := await self._attached.latest(delivery.window)) is None:
+            return None
+        made = await self._workshop.png(base64.b64decode(url.partition(",")[2]))
+        return Source(made.data, made.mime)
 
     async def _refuse(self, delivery: Delivery, fault: Fault) -> None:
         if fault.possible:

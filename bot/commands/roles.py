@@ -11,6 +11,7 @@ from bot.api import Choices, Notice, Option
 from bot.commands import Call, Command
 from bot.delivery import Delivery
 from bot.dialogue import Dialogue
+from bot.i18n import listing
 from bot.profile import SYSTEM_LIMIT, Profiles
 from bot.roles.casting import Casting
 from bot.roles.own import (
@@ -133,7 +134,7 @@ class RoleCommands:
         key = "role.current_prompt" if delivery.profile.system else "role.current"
         lines = [delivery.say(key, emoji=role.emoji, name=role.name(delivery.language))]
         if role.tools:
-            tools = ", ".join(delivery.say(f"tool.{name}") for name in role.tools)
+            tools = listing(delivery.language, (delivery.say(f"tool.{name}") for name in role.tools))
             lines.append(delivery.say("tool.of_role", tools=tools))
         return "\n".join((*lines, delivery.say("role.choose")))
 

@@ -15,6 +15,7 @@ from bot.api import Choices, Notice, Option
 from bot.commands import Call, Command
 from bot.delivery import Delivery
 from bot.dialogue import Dialogue
+from bot.i18n import listing
 from bot.profile import Profile, Profiles
 from bot.roles.casting import Casting
 from bot.voices import LISTS, Voices, shown
@@ -167,7 +168,7 @@ class Preferences:
         meant = (
             [_NAMES[near[0]].name if near[0] in _NAMES else "stop"] if near else [p.name for p in PARAMETERS]
         )
-        await delivery.notice("set.unknown", name=name[:50], nearest=", ".join(meant))
+        await delivery.notice("set.unknown", name=name[:50], nearest=listing(delivery.language, meant))
 
     def _shown(self, delivery: Delivery) -> str:
         lines = [delivery.say("set.shown"), ""]
@@ -198,7 +199,7 @@ class Preferences:
             delivery.say("lang.current", name=language),
         ]
         voices = self._voices.settings(delivery.say, profile)
-        lines += [shown(setting) for setting in voices]
+        lines += [shown(setting, delivery.language) for setting in voices]
         chosen = [p.name for p in PARAMETERS if getattr(profile, p.name) is not None]
         lines += [f"{name}: {_plain(getattr(profile, name))}" for name in chosen]
         lines += [f"stop: {_quoted(profile.stop)}"] if profile.stop else []

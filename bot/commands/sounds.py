@@ -74,8 +74,6 @@ class Sounds:
         delivery = call.delivery
         if not self._router.can("speak"):
             raise NoSpeech("not set up")
-        if delivery.hold.kept is not None:
-            return  # an earlier attempt sent it
         quoted = delivery.message.quoted.text if delivery.message.quoted else ""
         words = call.argument or aloud(quoted or await self._last(delivery))[0]
         if not words:
@@ -83,9 +81,7 @@ class Sounds:
             return
         if len(words) > SAY_LIMIT:
             raise MessageTooLong(f"{len(words)} characters to be spoken", limit=SAY_LIMIT)
-        if await self._speaking.say(delivery, words):
-            await delivery.hold.keep("spoken")
-        else:
+        if not await self._speaking.say(delivery, words):
             await delivery.notice("stopped")
 
     async def _last(self, delivery: Delivery) -> str:
@@ -140,9 +136,11 @@ class Sounds:
         if word and speaks:
             listed = self._voices.speakers if word in _SPEAKERS else self._voices.speeds
             setting = listed(delivery.say, profile)
-            return Choices("\n".join([shown(setting), delivery.say("voice.how")]), setting.options)
+            text = f"{shown(setting, delivery.language)}\n{delivery.say('voice.how')}"
+            return Choices(text, setting.options)
         way, *others = self._voices.settings(delivery.say, profile)
-        lines = [delivery.say(f"voice.mode_{self._voices.way(profile)}"), *map(shown, others)]
+        lines = [delivery.say(f"voice.mode_{self._voices.way(profile)}")]
+        lines += [shown(other, delivery.language) for other in others]
         options = [*way.options, *(Option(other.label, LISTS[other.name]) for other in others)]
         return Choices("\n".join([*lines, *([delivery.say("voice.how")] if speaks else [])]), tuple(options))
 

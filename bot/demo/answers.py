@@ -203,7 +203,8 @@ def _sample(talk: Talk, said: str) -> str | None:
 
 def _courtesy(talk: Talk, said: str) -> str | None:
     if _HELLO.fullmatch(said):
-        return f"{talk.say('hello')} {talk.say('try')}"
+        between = " " if talk.language == "en" else ""
+        return f"{talk.say('hello')}{between}{talk.say('try')}"
     if _THANKS.fullmatch(said) and len(said) <= _SHORT:
         return talk.say("thanks")
     if _BYE.fullmatch(said):
@@ -213,7 +214,9 @@ def _courtesy(talk: Talk, said: str) -> str | None:
 
 def _reflect(talk: Talk, said: str) -> str:
     if said:
-        text = talk.say("reflect", words=len(_WORD.findall(said)), quote=_quoted(said))
+        count = len(_WORD.findall(said))
+        words = talk.say("one word") if count == 1 else talk.say("words", count=count)
+        text = talk.say("reflect", words=words, quote=_quoted(said))
     else:
         text = talk.say("picture" if talk.more else "empty")
     return f"{text}{talk.say('try')}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Annotated, Any, Literal
@@ -28,6 +29,7 @@ _BORN = 1735689600  # 1 January 2025; the model's `created`
 _PER_MESSAGE = 4  # tokens that a message costs besides its words
 _MOST_SEEN = 10  # pictures of a message that are looked at
 _PER_PART = 85  # tokens of an image or a recording
+_SPEAKER = re.compile(r"\[[^\]\n]{1,60} #[0-9a-f]{4}\] ")
 
 
 class _ImageURL(Strict):
@@ -50,6 +52,12 @@ class _Message(Strict):
         if isinstance(self.content, list):
             return "\n".join(part.text for part in self.content if part.type == "text")
         return self.content or ""
+
+    @property
+    def said(self) -> str:
+        """The text without the name that stands before it where several people talk."""
+        match = _SPEAKER.match(self.text)
+        return self.text[match.end() :] if match else self.text
 
     @property
     def others(self) -> int:
@@ -103,7 +111,7 @@ class _Body(Strict):
         if not self.tools or last.role != "user":
             return None
         answers = [message.text for message in self.messages if message.role == "assistant"]
-        return call(last.text, answers, {t.function.name for t in self.tools}, shown=bool(last.pictures))
+        return call(last.said, answers, {t.function.name for t in self.tools}, shown=bool(last.pictures))
 
 
 def app(
@@ -273,8 +281,8 @@ async def _talk(messages: Sequence[_Message]) -> Talk:
     shown = [await asyncio.to_thread(look, url) for url in (last.pictures[:_MOST_SEEN] if last else ())]
     return Talk(
         role="\n".join(m.text for m in messages if m.role in ("system", "developer")),
-        earlier=[message.text for message in spoken[:-1]],
-        said=last.text if last else "",
+        earlier=[message.said for message in spoken[:-1]],
+        said=last.said if last else "",
         first=all(message.role != "assistant" for message in messages),
         more=last is not None and last.others > 0,
         seen=[sight for sight in shown if sight is not None],

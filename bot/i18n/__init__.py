@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from types import MappingProxyType
@@ -97,6 +97,16 @@ class Catalogue:
             if tag in self.sentences and key in self.sentences[tag]:
                 return self.sentences[tag][key]
         return None
+
+
+def listing(language: str, words: Iterable[str]) -> str:
+    """Words in a row, with the mark between them that a language of ours has for it."""
+    return ("、" if language in LANGUAGES[1:] else ", ").join(words)
+
+
+def labelled(language: str, label: str, value: str) -> str:
+    """A value behind what it is about, with a language's own colon."""
+    return f"{label}：{value}" if language in LANGUAGES[1:] else f"{label}: {value}"
 
 
 def _entries(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Sentence]]:

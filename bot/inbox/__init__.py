@@ -24,9 +24,7 @@ from bot.keys import BLOCK, Keys, Subscription, reaching
 __all__ = ["Dead", "Depth", "Inbox", "Interrupt", "Lease", "Verdict"]
 
 _GROUP = "workers"
-_JOURNAL_TTL = (
-    7 * 86400
-)  # seconds; a journal ends with its message, this is for one that nobody comes back to
+_JOURNAL_TTL = 7 * 86400  # seconds, for one that nobody comes back to: else it ends with its message
 _DEAD_LIMIT = 1000
 _DEAD_LIFE = 7 * 86400  # seconds: what people wrote is not kept for ever because it could not be answered
 
@@ -356,10 +354,12 @@ class Inbox:
     async def given_up(self) -> tuple[int, Dead | None]:
         """How many messages of the last seven days were given up, and the newest. Older letters are removed."""
         old = max(0, _milliseconds(self._clock() - _DEAD_LIFE))
-        letters: Any
+        letters: Any = True
         async with reaching():
-            while letters := await self._redis.xrange(self._keys.dead, max=old, count=100):
-                await self._redis.xdel(self._keys.dead, *(id for id, _ in letters))
+            while letters:
+                letters = await self._redis.xrange(self._keys.dead, max=old, count=100)
+                if letters:
+                    await self._redis.xdel(self._keys.dead, *(id for id, _ in letters))
         return (await self.depth()).dead, next(iter(await self.dead(1)), None)
 
 

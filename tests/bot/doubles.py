@@ -80,10 +80,11 @@ def delivery(
     profile: Profile | None = None,
     language: str = "en",
     conversation: str = "test-ann",
+    reply: Collected | None = None,
     **more: Any,
 ) -> tuple[Delivery, Collected]:
     """A delivery of `message` and what will have been said; `more` is for `Delivery`."""
-    reply = Collected()
+    reply = reply or Collected()
     made = Delivery(
         incoming(message) if isinstance(message, str) else message,
         conversation,

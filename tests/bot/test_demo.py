@@ -347,6 +347,22 @@ def test_it_names_the_first_sentence_of_its_role() -> None:
     assert answer(talk("who are you", role=" ")) == WORDS["en"]["no role"]
 
 
+def test_between_chinese_sentences_there_is_no_space() -> None:
+    assert "消息。可以试试" in answer(talk("你好"))
+
+
+async def test_what_one_of_several_people_says_is_understood_without_their_name(client: AsyncOpenAI) -> None:
+    said = {"role": "user", "content": "[Bob b #0967] repeat good morning"}
+    done = await client.chat.completions.create(model=MODEL, messages=[*HELLO, said])  # type: ignore[list-item]
+    assert (done.choices[0].message.content or "").endswith("\n\ngood morning")
+    drawn = await client.chat.completions.create(
+        model=MODEL,
+        messages=[{"role": "user", "content": "[李雷 #88ed] draw a fox"}],
+        tools=[{"type": "function", "function": {"name": "image", "parameters": {}}}],
+    )
+    assert drawn.choices[0].finish_reason == "tool_calls"
+
+
 def test_anything_else_is_reflected_with_what_to_try() -> None:
     text = answer(talk("I have a long day behind me, and there is a table in my kitchen that wobbles so."))
     assert "> I have a long day" in text
@@ -355,6 +371,7 @@ def test_anything_else_is_reflected_with_what_to_try() -> None:
 
 def test_words_and_chinese_characters_are_counted_as_people_count_them() -> None:
     assert "(5 words)" in answer(talk("Why is the sky blue?"))
+    assert "(1 word)" in answer(talk("Sky?"))
     assert "（8 个字或词）" in answer(talk("天空为什么是 blue 的？"))
 
 

@@ -18,8 +18,10 @@ from bot.api import Attachment, End, Gone, Notice, Quoted, Status, Unavailable, 
 from bot.attached import PICTURES, Attached
 from bot.delivery import Delivery
 from bot.dialogue import Dialogue
+from bot.easel import Easel
 from bot.endpoints.audio import Transcript
 from bot.endpoints.chat import ImagePart
+from bot.endpoints.images import Source
 from bot.endpoints.request import pictures, words
 from bot.endpoints.settings import Candidate, Server
 from bot.errors import (
@@ -111,6 +113,7 @@ class House:
         self.fetched: list[str] = []
         self.windows = Windows(redis, keys, ttl=600)
         self.attached = Attached(redis, keys, ttl=600)
+        self.easel = Easel(redis, keys)
         self.model = Senses()
         self._workshop = workshop
 
@@ -126,7 +129,7 @@ class House:
             tokens=Tokens(),
             settings=settings,
             attached=self.attached,
-            unpacking=Unpacking(self._workshop, model, model, self.attached, wait=wait),
+            unpacking=Unpacking(self._workshop, model, model, self.attached, self.easel, wait=wait),
             clock=lambda: 1_700_000_000,
         )
 
@@ -201,6 +204,15 @@ async def test_a_follow_up_question_still_sees_the_picture_and_new_forgets_it(ho
     assert house.fetched == ["file0"]
     await house.windows.clear("test-ann")
     assert await house.redis.exists(house.keys.pictures("test-ann"), house.keys.attached("test-ann")) == 0
+
+
+async def test_a_picture_that_is_sent_is_the_last_one_and_not_what_was_drawn_before(house: House):
+    await house.easel.put("test-ann", Source(b"drawn"))
+    await house.say("Hello")
+    assert await house.easel.picture("test-ann") is not None
+    await house.say("What colour is this?", house.file(picture("red")))
+    assert await house.easel.picture("test-ann") is None
+    assert await house.attached.latest("test-ann") == house.model.shown()[-1].url
 
 
 async def test_forgetting_and_undoing_keep_no_picture(house: House):
@@ -386,6 +398,25 @@ async def test_asking_again_does_not_show_the_transcript_again(house: House):
     assert notices(reply) == []
     assert house.model.told() == "what is the time"
     assert len(house.model.recordings) == 1
+
+
+async def test_what_was_being_listened_to_is_paid_where_the_person_stops_it(house: House):
+    asked = asyncio.Event()
+
+    class Patient(Senses):
+        async def transcribe(self, data: bytes, mime: str, name: str) -> Transcript:
+            asked.set()
+            return await asyncio.Future()
+
+    house.model = Patient()
+    made, reply = house.ask("", house.file(wave(tone(1)), "audio"))
+    answering = asyncio.create_task(house.dialogue()(made))
+    await asyncio.wait_for(asked.wait(), 30)
+    made.stop()
+    await answering
+    assert reply.notices == ["stopped"]
+    ((*_, amount, done),) = house.model.bills
+    assert done == amount > 0
 
 
 async def test_stopping_while_it_listens_ends_the_answer(house: House):

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 import bot
 from bot.errors import Indigestible, ParleyError, Refused
-from bot.i18n import LANGUAGES, Catalogue, Sentence
+from bot.i18n import LANGUAGES, Catalogue, Sentence, labelled, listing
 
 REF = "7f3a"
 # Refusals that only the person can mend; everything else has a reference for whoever runs the bot.
@@ -101,6 +101,19 @@ def test_every_sentence_that_the_core_asks_for_exists(catalogue: Catalogue) -> N
     keys = {key for file in files for key in asked.findall(file.read_text(encoding="utf-8"))}
     assert "offer.retry" in keys
     assert keys - catalogue.sentences["en"].keys() == set()
+
+
+@pytest.mark.parametrize(
+    ("language", "row", "line"),
+    [
+        ("en", "red, blue", "Voice: nova"),
+        ("zh-Hans", "red、blue", "Voice：nova"),
+        ("zh-Hant", "red、blue", "Voice：nova"),
+    ],
+)
+def test_rows_and_labels_have_the_marks_of_their_language(language: str, row: str, line: str) -> None:
+    assert listing(language, ["red", "blue"]) == row
+    assert labelled(language, "Voice", "nova") == line
 
 
 # --- saying -------------------------------------------------------------------------------------------------

@@ -201,6 +201,10 @@ async def test_roles_are_chosen_by_a_button(house: House, visit: Visit):
     await page.get_by_role("group", name="Who shall I be?").get_by_role("button", name="Pirate").click()
     await expect(answer(page)).to_contain_text("Arr.")
     assert house.core.texts == ["/role", "/role pirate"]
+    said = page.locator(".exchange.command .said")
+    await expect(said).to_have_text(["/role", "Pirate"])  # not what the button sends, which may be a code
+    await page.reload()
+    await expect(said).to_have_text(["/role", "Pirate"])
 
 
 async def test_an_empty_conversation_shows_how_to_begin(house: House, visit: Visit):

@@ -18,6 +18,7 @@ export class Exchange {
   #delivery;
   #nothing;
   #glimpse;
+  #said;
 
   constructor(item, tools) {
     this.tools = tools;
@@ -67,6 +68,12 @@ export class Exchange {
     this.#nothing = make("p", "notice", say("nothingSaid"));
     this.answer.append(this.parts.element, this.#glimpse.element, this.#nothing, this.#doing, this.#foot, this.#offers);
     this.element.append(question, this.answer);
+    this.#said = text;
+  }
+
+  /** Show the question as the button was called that sends it. */
+  name(label) {
+    if (this.#said.textContent !== label) this.#said.textContent = label;
   }
 
   /** Show the item as the server has it. */

@@ -109,7 +109,6 @@ export class Glimpse {
       // As large as the finished one will be, although it has fewer pixels.
       this.image.style.setProperty("--ratio", this.image.naturalWidth / this.image.naturalHeight);
     });
-    this.element.append(this.image);
   }
 
   /** Give the finished picture in `figure` this place until its own bytes are there. */
@@ -131,7 +130,7 @@ export class Glimpse {
     const before = this.#shown;
     this.#shown = picture ? URL.createObjectURL(blob(picture)) : "";
     if (picture) this.image.src = this.#shown;
-    else this.image.removeAttribute("src");
+    this.element.replaceChildren(...(picture ? [this.image] : []));
     if (before) URL.revokeObjectURL(before);
   }
 }

@@ -55,6 +55,11 @@ export class Parts {
       .join("\n\n");
   }
 
+  /** What may be chosen, each a {label, value}. */
+  get options() {
+    return this.#parts.filter((part) => part.type === "choices").flatMap((part) => part.part.options);
+  }
+
   /** What a reader hears of the answer. */
   get spoken() {
     return this.#parts

@@ -136,8 +136,11 @@ export class Transcript {
     while (this.#exchanges.size > LONGEST) this.drop(this.#exchanges.keys().next().value);
     const all = [...this.#exchanges.values()];
     const last = all.findLast((exchange) => !exchange.joined);
+    const labels = new Map();
     let open = false;
     all.forEach((exchange) => {
+      if (exchange.command && labels.has(exchange.question)) exchange.name(labels.get(exchange.question));
+      for (const { label, value } of exchange.parts.options) labels.set(value, label);
       exchange.place({ last: exchange === last, queued: open });
       open ||= exchange.delivered && !exchange.ended;
     });

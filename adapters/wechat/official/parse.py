@@ -68,9 +68,8 @@ def _content(kind: str, values: Mapping[str, object]) -> tuple[str, tuple[Attach
         case "image" if ref:
             attachments = (Attachment("image", ref, "image/jpeg"),)
         case "voice" if ref:
-            text = _text(
-                values, "Recognition"
-            ).strip()  # what WeChat has heard, for accounts that it does this for
+            # What WeChat has heard, for accounts that it does this for.
+            text = _text(values, "Recognition").strip()
             attachments = () if text else (Attachment("audio", ref, "audio/amr", name="voice.amr"),)
         case "video" | "shortvideo" if ref:
             attachments = (Attachment("video", ref, "video/mp4", name="video.mp4"),)

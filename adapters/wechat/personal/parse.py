@@ -60,6 +60,7 @@ def parse(message: object, account: str, seal: Seal) -> Heard | None:
         attachments,
         quoted,
         sent_at=_number(message, "create_time_ms") / 1000,
+        spoken=bool(text) and not attachments and all(item.get("type") == VOICE for item in items),
     )
     names = tuple(dict.fromkeys([id, *(name for item in items if (name := _text(item, "msg_id")))]))
     return Heard(incoming, _text(message, "context_token"), names, quotes)

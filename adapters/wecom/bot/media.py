@@ -34,9 +34,8 @@ STREAM_IMAGES = 10
 LEAST = 5
 """Bytes that an upload has to be longer than (developer.work.weixin.qq.com/document/path/101463)."""
 
-_WRAPS = tuple(
-    map(ipaddress.IPv6Network, ("::/96", "64:ff9b::/96"))
-)  # an IPv4 address at the end, by NAT64 too
+# An IPv4 address is at the end of these, by NAT64 too.
+_WRAPS = ipaddress.IPv6Network("::/96"), ipaddress.IPv6Network("64:ff9b::/96")
 _LOCAL = ipaddress.IPv6Network("64:ff9b:1::/48")  # NAT64 of a network's own, wherever it leads (RFC 8215)
 _ANSWER_LIMIT = 64 * 1024
 _TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10)

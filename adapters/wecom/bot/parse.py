@@ -46,6 +46,7 @@ def message_of(body: Mapping[str, Any], account: str, refer: Refer, now: float) 
         quoted,
         addressed="mention" if group else "private",  # in groups it hears only what mentions it
         sent_at=float(created) if isinstance(created, int) and created > 0 else now,
+        spoken=_word(body, "msgtype") == "voice",
     )
 
 

@@ -47,7 +47,7 @@ _SENTENCES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
             "我还在回答这里的上一条消息，接下来就回答这一条。",
             "我還在回答這裡的上一則訊息，接下來就回答這一則。",
         ),
-        "attached": ("Here it is:", "请看：", "請看："),
+        "attached": ("Here it is:", "如下：", "如下："),
         "number": ("Reply with a number.", "请回复数字选择。", "請回覆數字選擇。"),
         "offer": ("{label}: send {command}", "{label}：发送 {command}", "{label}：發送 {command}"),
         "greeting": (

@@ -56,6 +56,8 @@ def test_a_command_that_is_known_is_read_as_one(spelling: Spelling, written: str
     [
         ("Send /role followed by its name; /undo.", "Send !role followed by its name; !undo."),
         ("发送/role加名称", "发送!role加名称"),
+        ("Other names: /undo, /帮助", "Other names: !undo, !帮助"),
+        ("也可以写作：/undo、/帮助。/忘记", "也可以写作：!undo、!帮助。/忘记"),
         ("1/role, https://a.example/role and /role/x are none", None),
         ("/etc is not known", None),
     ],

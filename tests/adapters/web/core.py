@@ -16,6 +16,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from adapters.web import Web
+from adapters.web.interface import READING
 from adapters.web.session import Attempts
 from adapters.web.settings import WebSettings
 from adapters.web.stream import Pace
@@ -107,6 +108,7 @@ async def house(
     public_url: str = "",
     pace: Pace | None = None,
     attempts: Attempts | None = None,
+    reading: float = READING,
     clock: Callable[[], float] = lambda: 1_000_000.0,
 ) -> AsyncIterator[House]:
     """A web chat on a port of its own, stopped at the end."""
@@ -118,7 +120,7 @@ async def house(
         core = Core(script)
         settings = WebSettings.load({"WEB_PASSWORD": password})
         host = Host(kept, "127.0.0.1", port, public_url, alone=True)
-        core.web = Web(settings, host, pace=pace, attempts=attempts, clock=clock)
+        core.web = Web(settings, host, pace=pace, attempts=attempts, reading=reading, clock=clock)
         app = Starlette(routes=core.web.routes(core.submit))
         config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
         config.load()

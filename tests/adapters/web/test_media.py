@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 from starlette.routing import Route
 
@@ -188,3 +189,20 @@ async def test_an_upload_waits_while_others_are_on_their_way():
         assert not late.done()
         go.set()
         assert [(await upload).status_code for upload in (*busy, late)] == [201] * (UPLOADS + 1)
+
+
+async def test_an_upload_that_never_comes_to_its_end_keeps_nobody_from_theirs():
+    async with house(reading=0.3) as web, web.visitor() as client, asyncio.timeout(PATIENCE):
+        address = httpx.URL(web.url)
+        cookie = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+        head = f"POST /api/media HTTP/1.1\r\nHost: {address.host}\r\nCookie: {cookie}\r\nContent-Length: 9\r\n\r\n"
+        lines = [await asyncio.open_connection(address.host, address.port) for _ in range(UPLOADS)]
+        for _, writer in lines:
+            writer.write(f"{head}a".encode())
+        late = asyncio.create_task(client.post("/api/media", content=b"b"))
+        for reader, writer in lines:
+            answered = (await reader.read()).decode()
+            assert answered.startswith("HTTP/1.1 408 ")
+            assert "too long to arrive" in answered
+            writer.close()
+        assert (await late).status_code == 201

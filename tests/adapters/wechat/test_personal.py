@@ -430,8 +430,13 @@ async def test_a_quoted_picture_of_ours_is_known_as_ours(
 async def test_a_voice_message_is_its_transcript(ilink: ILinkSimulator, ann: Person, store: MemoryStore):
     async with running(ilink, store=store) as line:
         await ann.speaks("今天天气怎么样")
-        await line.ear.hears(1)
-    assert (line.ear.heard[0].text, line.ear.heard[0].attachments) == ("今天天气怎么样", ())
+        await ann.says("今天天气怎么样")
+        await line.ear.hears(2)
+    assert [(heard.text, heard.spoken) for heard in line.ear.heard] == [
+        ("今天天气怎么样", True),
+        ("今天天气怎么样", False),
+    ]
+    assert line.ear.heard[0].attachments == ()
 
 
 async def test_a_voice_message_without_a_transcript_is_a_recording(

@@ -135,7 +135,7 @@ async def test_voice_comes_as_text_and_files_can_be_fetched(wecom: WebhookSimula
         quoted = {"msgtype": "file", "file": {"url": wecom.files.put(b"a page", wecom.key)}}
         await wecom.says("eve", {"msgtype": "text", "text": {"content": "and this?"}, "quote": quoted})
         spoken, mixed, asked = bot.core.heard
-        assert spoken.text == "spoken words"
+        assert (spoken.text, spoken.spoken, mixed.spoken) == ("spoken words", True, False)
         assert mixed.text == "what is this?"
         assert [one.kind for one in mixed.attachments] == ["image"]
         assert await bot.line.fetch(mixed.attachments[0]) == PNG
@@ -342,7 +342,7 @@ async def test_pictures_come_with_the_end_and_other_files_are_named(wecom: Webho
         await reply.send(Media("image", "image/jpeg", b"\xff\xd8\xff" + PNG))
         await reply.send(End())
         await wecom.until(lambda: alone.finished)
-        assert (alone.shown, len(alone.pictures)) == ("请看：", 1)
+        assert (alone.shown, len(alone.pictures)) == ("如下：", 1)
 
 
 async def test_answers_are_forgotten_and_what_was_not_sent_of_them_never_is(wecom: WebhookSimulator):

@@ -110,6 +110,22 @@ async def test_help_about_one_command_tells_its_other_names(house: House, text: 
     assert names == "Other names: /again, /重试, /重試"
 
 
+async def test_help_about_a_misspelt_command_names_the_nearest(house: House):
+    (notice,) = (await house.say("/help retri")).parts
+    assert isinstance(notice, Notice)
+    assert notice.key == "command.unknown_near"
+    assert notice.text.startswith("I do not know the command retri. Did you mean /retry?")
+    (notice,) = (await house.say("/start campaign-7")).parts  # what a link to the bot may carry
+    assert isinstance(notice, Notice)
+    assert "/retry – " in notice.text
+
+
+async def test_a_row_of_names_has_the_marks_of_its_language(house: House):
+    (notice,) = (await house.say("/help retry", "zh-Hans")).parts
+    assert isinstance(notice, Notice)
+    assert notice.text.splitlines()[1] == "也可以写作：/again、/重试、/重試"
+
+
 async def test_help_and_the_menus_speak_every_language(house: House):
     notice = (await house.say("/help", "zh-Hans")).parts[0]
     assert isinstance(notice, Notice)

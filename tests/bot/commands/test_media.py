@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import random
 import re
@@ -19,7 +20,21 @@ from hypothesis import strategies as st
 from PIL import Image
 from redis.asyncio import Redis
 
-from bot.api import Attachment, Choices, End, Gone, Incoming, Media, Notice, Place, Quoted, Status, Text
+from bot.api import (
+    Attachment,
+    Choices,
+    End,
+    Gone,
+    Incoming,
+    Media,
+    Notice,
+    Place,
+    Quoted,
+    ReplyPart,
+    Status,
+    Text,
+)
+from bot.attached import Attached
 from bot.commands import Registry
 from bot.commands.listening import Listening, Transcribing
 from bot.commands.pictures import Pictures, Retouching
@@ -100,11 +115,12 @@ class House:
         self.dialogue: list[str] = []
         self.usages, self.profiles = Usages(redis, keys), Profiles(redis, keys)
         self.windows, self.easel = Windows(redis, keys, ttl=600), Easel(redis, keys)
+        self.attached = Attached(redis, keys, ttl=600)
         held = Limits(LimitSettings.load({"RATE_LIMIT": "off", **limits}), redis, keys)
         meter = Meter(router, held, prices, Tokens())
         voices = Voices(router)
         self.speaking = Speaking(router, meter, workshop, voices, Tape(redis, keys), clock=lambda: self.now)
-        pictures = Pictures(router, meter, workshop, self.easel)
+        pictures = Pictures(router, meter, workshop, self.easel, self.attached)
         sounds = Sounds(
             router,
             speaking=self.speaking,
@@ -127,7 +143,7 @@ class House:
         text = made.message.text
         self.dialogue.append(text)
         await made.send(Text(text))
-        await self.speaking.after(made, made.message, Answer(text))
+        await self.speaking.after(made, made.message, Answer(text or "Good morning to you."))
 
     def file(self, kind: Any, data: bytes, mime: str = "", **more: Any) -> Attachment:
         ref = f"f{next(self._ids)}"
@@ -359,6 +375,18 @@ async def test_words_that_answer_a_picture_of_ours_change_it_and_a_question_does
     assert [call.body["prompt"] for call in endpoint.requests] == ["make it brighter"]
 
 
+async def test_a_picture_that_the_dialogue_was_about_is_changed_where_nothing_was_drawn_since(
+    house, endpoint
+):
+    home = house()
+    assert (await home.say("/edit make it brighter")).notices == ["edit.nothing"]
+    url = f"data:image/png;base64,{base64.b64encode(png((30, 20))).decode()}"
+    await home.attached.keep("test-ann", {"0" * 24: url})
+    assert len(media(await home.say("/edit make it brighter"))) == 1
+    with Image.open(io.BytesIO(endpoint.requests[-1].files["image"][0].data)) as sent:
+        assert (sent.size, sent.format) == ((30, 20), "PNG")
+
+
 async def test_what_an_earlier_attempt_sent_is_not_drawn_again(house, endpoint):
     home, hold = house(), Held()
     await home.say("/image a fox", hold=hold)
@@ -536,6 +564,22 @@ async def test_another_message_is_never_answered_with_what_was_spoken_before(hou
     assert len(endpoint.requests) == 2
 
 
+@pytest.mark.parametrize(("text", "cost"), [("/say hello", len("hello") * 15), ("/image a fox", 40_000)])
+async def test_what_was_made_is_counted_before_it_is_sent(house, text, cost):
+    home, counted = house(BUDGET_PERSON_DAY=f"{cost / 900_000:.6f}"), []
+
+    class Counting(Collected):
+        async def send(self, part: ReplyPart) -> None:
+            await super().send(part)
+            if isinstance(part, Media):
+                counted.append((await home.usages.tally("total", "day")).cost)
+
+    reply = await home.say(text, reply=Counting())
+    assert counted == [cost]
+    assert [type(part) for part in reply.parts] == [Status, Media, Notice, End]
+    assert reply.notices == ["budget.near.person_day"]
+
+
 async def test_an_answer_by_voice_is_paid_once_however_often_the_platform_is_away(house, endpoint):
     home = house()
     await home.say("/voice both")
@@ -590,10 +634,15 @@ def test_what_is_said_aloud_has_no_code_no_addresses_and_no_marks(markdown: str,
 async def test_answers_come_in_the_way_that_was_chosen(house, mode, spoken_question, written_question):
     home = house()
     await home.say(f"/voice {mode}")
-    for attached, wanted in (((home.file("audio", b"x"),), spoken_question), ((), written_question)):
-        reply = await home.say("Good morning to you.", *attached)
-        ways = (bool(reply.text), bool(media(reply)))
-        assert ways == {"text": (True, False), "both": (True, True), "voice": (False, True)}[wanted]
+    recorded = home.file("audio", b"x")
+    for text, attached, wanted in (
+        ("", (recorded,), spoken_question),
+        ("Good morning to you.", (), written_question),
+        ("What does she say?", (recorded,), written_question),
+    ):
+        reply = await home.say(text, *attached)
+        assert bool(media(reply)) == (wanted != "text")
+        assert bool(reply.text) == bool(text and wanted != "voice")
 
 
 async def test_a_voice_answer_that_cannot_be_all_spoken_comes_in_writing_too(house, endpoint):

@@ -15,6 +15,7 @@ from PIL import Image
 from redis.asyncio import Redis
 
 from bot.api import Media, Preview
+from bot.attached import Attached
 from bot.commands import Registry
 from bot.commands.pictures import PREVIEW, Pictures
 from bot.delivery import Delivery, Handler
@@ -47,7 +48,7 @@ class Studio:
 
     def __init__(self, redis: Redis, keys: Keys, router: Router, meter: Meter, workshop: Workshop) -> None:
         self.easel, self.usages = Easel(redis, keys), Usages(redis, keys)
-        pictures = Pictures(router, meter, workshop, self.easel)
+        pictures = Pictures(router, meter, workshop, self.easel, Attached(redis, keys, ttl=600))
         words = catalogue()
         registry = Registry(pictures.commands(), languages=words.languages, say=words.say)
         self.answer: Handler = Commands(registry, self._nothing)

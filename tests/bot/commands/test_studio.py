@@ -10,6 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from bot.api import Media, Status
+from bot.attached import Attached
 from bot.commands.pictures import SOURCES, Pictures
 from bot.commands.studio import Brush, brushes, without_notes
 from bot.easel import Easel
@@ -83,7 +84,9 @@ async def studio(
         house = House(redis, keys, routers[-1], workshop, prices)
         held = Limits(LimitSettings.load({"RATE_LIMIT": "off", **limits}), redis, keys)
         meter = Meter(routers[-1], held, prices, Tokens())
-        return Studio(house, brushes(Pictures(routers[-1], meter, workshop, Easel(redis, keys))))
+        attached = Attached(redis, keys, ttl=600)
+        pictures = Pictures(routers[-1], meter, workshop, Easel(redis, keys), attached)
+        return Studio(house, brushes(pictures))
 
     yield make
     for router in routers:
