@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 
 from bot.keys import connect
 
-_STARTUP = 20.0  # seconds; a loaded machine may be slow, a broken binary must not hang the run
+_STARTUP = 60.0  # seconds; a loaded machine may be slow, a broken binary must not hang the run
 _FLAVOURS = ("valkey", "redis-6.2", "redis-system")
 _numbers = itertools.count(1)
 
@@ -138,7 +138,7 @@ def eventually() -> Callable[[Callable[[], Awaitable[object]]], Awaitable[None]]
     """Waits until a condition holds; fails where it does not hold in time."""
 
     async def wait(condition: Callable[[], Awaitable[object]]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 if await condition():
                     return

@@ -73,7 +73,7 @@ class Bot:
             self.process = await asyncio.create_subprocess_exec(
                 *self.program, self.command, cwd=self.folder, env=environment, stdout=log, stderr=log
             )
-        async with asyncio.timeout(30), httpx.AsyncClient() as http:
+        async with asyncio.timeout(60), httpx.AsyncClient() as http:
             while ready:
                 if self.process.returncode is not None:
                     raise RuntimeError(f"parley ended with {self.process.returncode}:\n{self.log[-4000:]}")
@@ -93,7 +93,7 @@ class Bot:
         assert self.process is not None
         with contextlib.suppress(ProcessLookupError):
             self.process.terminate()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             return await self.process.wait()
 
     def store_pid(self) -> int:
@@ -125,7 +125,7 @@ class Visitor:
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
         self._token = ""
-        self._http = httpx.AsyncClient(timeout=10)
+        self._http = httpx.AsyncClient(timeout=30)
 
     async def __aenter__(self) -> Visitor:
         self._token = (await self._call("POST", "/api/session", {})).json()["token"]
@@ -204,7 +204,7 @@ class Visitor:
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait until a condition holds, for ten seconds at the most."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await condition():  # noqa: ASYNC110 - the condition is in another process
             await asyncio.sleep(0.01)
 

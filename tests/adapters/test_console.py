@@ -48,7 +48,7 @@ from bot.api import (
 from tests.adapters.memory_store import MemoryJournal, MemoryStore
 
 Script = Callable[[Incoming], Sequence[ReplyPart]]
-BOUND = 10  # seconds after which a test gives up waiting
+BOUND = 30  # seconds after which a test gives up waiting
 
 
 async def until(holds: Callable[[], bool]) -> None:

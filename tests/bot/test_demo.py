@@ -432,7 +432,7 @@ def test_arithmetic_agrees_with_python(steps: list[tuple[str, int]]) -> None:
 
 async def test_a_local_server_that_lists_its_models_is_found(base_url: str) -> None:
     port = int(base_url.removesuffix("/v1").rsplit(":", 1)[1])
-    assert await local_server(port=port, timeout=5) == base_url
+    assert await local_server(port=port, timeout=30) == base_url
 
 
 @pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 404 Not Found\r\n\r\n", b"SSH-2.0-x\r\n", b"x" * 100_000])
@@ -442,7 +442,7 @@ async def test_something_else_on_that_port_is_not_taken_for_one(sent: bytes) -> 
         writer.close()
 
     async with await asyncio.start_server(other, "127.0.0.1", 0) as server:
-        assert await local_server(port=server.sockets[0].getsockname()[1], timeout=5) is None
+        assert await local_server(port=server.sockets[0].getsockname()[1], timeout=30) is None
 
 
 async def test_a_silent_or_absent_server_costs_a_moment_only() -> None:

@@ -271,9 +271,9 @@ async def test_stopping_keeps_what_was_said_and_closes_the_stream(dialogue, wind
 
     made, reply = delivery("talk")
     answering = asyncio.create_task(dialogue(Model(endless))(made))
-    await asyncio.wait_for(spoken.wait(), 5)
+    await asyncio.wait_for(spoken.wait(), 30)
     made.stopping.set()
-    await asyncio.wait_for(answering, 5)
+    await asyncio.wait_for(answering, 30)
     assert closed.is_set()
     assert (reply.text, reply.notices, reply.ended) == ("On and on", ["stopped"], True)
     assert [e.turns[-1].content for e in await windows.load("test-ann")] == ["On and on"]
@@ -291,9 +291,9 @@ async def test_an_answer_whose_question_is_deleted_ends_without_a_word_and_is_no
 
     made, reply = delivery("talk")
     answering = asyncio.create_task(dialogue(Model(endless))(made))
-    await asyncio.wait_for(spoken.wait(), 5)
+    await asyncio.wait_for(spoken.wait(), 30)
     made.stop(withdrawn=True)
-    await asyncio.wait_for(answering, 5)
+    await asyncio.wait_for(answering, 30)
     assert (reply.notices, reply.parts[-1]) == ([], End())
     assert await windows.load("test-ann") == []
 
@@ -305,7 +305,7 @@ async def test_stopping_before_the_first_word_leaves_nothing_behind(dialogue, wi
 
     made, reply = delivery("talk")
     made.stopping.set()
-    await asyncio.wait_for(dialogue(Model(silent))(made), 5)
+    await asyncio.wait_for(dialogue(Model(silent))(made), 30)
     assert (reply.text, reply.notices) == ("", ["stopped"])
     assert await windows.load("test-ann") == []
 

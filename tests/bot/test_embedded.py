@@ -237,10 +237,10 @@ async def test_it_is_started_again_when_it_dies_under_us(valkey: Embedded, data_
             except (RedisError, OSError):
                 await asyncio.sleep(0.01)
 
-    assert await asyncio.wait_for(back(), 10) == "hello"
+    assert await asyncio.wait_for(back(), 30) == "hello"
     assert pid(data_dir) != first
     await valkey.stop()
-    await asyncio.wait_for(watching, 5)
+    await asyncio.wait_for(watching, 30)
 
 
 async def test_an_adopted_one_is_watched_too(data_dir: Path) -> None:

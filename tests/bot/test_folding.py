@@ -154,5 +154,5 @@ async def test_a_process_that_stops_gives_up_what_it_was_summarising(make):
     for n in range(8):
         made, _ = delivery(f"question {n} " + "word " * 60)
         await house.dialogue(made)
-    await asyncio.wait_for(house.dialogue.close(), 5)
+    await asyncio.wait_for(house.dialogue.close(), 30)
     assert (await house.windows.open("test-ann")).summary == ""

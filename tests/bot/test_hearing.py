@@ -272,7 +272,7 @@ async def test_what_one_process_has_in_hand_is_bounded(house: House):
 
     made, _ = house.ask("these", *(house.file(slow, size=LIMIT) for _ in range(5)))
     talking = asyncio.create_task(house.dialogue()(made))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await both.wait()
     for _ in range(20):
         await asyncio.sleep(0)
@@ -565,7 +565,7 @@ async def test_hostile_and_broken_input_is_refused_before_the_model_is_asked(
     house: House, content: Any, kind: str, name: str, error: type[Exception]
 ):
     made, _ = house.ask("What is this?", house.file(content, kind, name))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         with pytest.raises(error):
             await house.dialogue()(made)
     assert house.model.requests == []

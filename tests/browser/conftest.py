@@ -37,7 +37,7 @@ from bot.keys import Keys, connect
 from bot.store import Feeds, RedisStore
 from tests.adapters.memory_store import MemoryJournal
 
-PATIENCE = 10_000  # milliseconds: how long a sight may keep us waiting on a loaded machine
+PATIENCE = 30_000  # milliseconds: how long a sight may keep us waiting on a loaded machine
 MENU = (
     MenuEntry("help", {"en": "What I can do", "zh-Hans": "我能做什么", "zh-Hant": "我能做什麼"}),
     MenuEntry("new", {"en": "Begin a new conversation", "zh-Hans": "开始新对话", "zh-Hant": "開始新對話"}),

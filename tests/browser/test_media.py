@@ -138,7 +138,7 @@ async def test_attachments_wait_over_a_reload(house: House, visit: Visit):
     assert await shows(page.get_by_role("img", name="cat.png"))
     await page.get_by_role("button", name="Send", exact=True).click()
     await expect(page.get_by_role("group", name="You").get_by_role("img")).to_be_visible()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not house.core.heard:  # noqa: ASYNC110 - the page shows a message before the bot has it
             await asyncio.sleep(0.01)
     assert house.core.heard[0].attachments[0].name == "cat.png"

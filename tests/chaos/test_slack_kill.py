@@ -52,7 +52,7 @@ async def test_every_message_in_slack_is_answered_exactly_once(tmp_path: Path, s
                 await asyncio.sleep(chance.uniform(0.05, 0.8))
                 await made.kill()
                 await made.start(ready=False)
-                await slack.connected(within=20)
+                await slack.connected(within=40)
             threads = [await one for one in talks]
             await slack.settled(20)
             for name, first in zip("abc", threads, strict=True):

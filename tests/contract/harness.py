@@ -190,7 +190,7 @@ class ConsoleHarness(Fed):
             core.adapter = desk = Console(
                 self.store, user="ann", state=folder, streams=streams, sleep=lambda _: asyncio.sleep(0)
             )
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await desk.run(core.submit)
             return out.read_text() + err.read_text()
 
@@ -274,7 +274,7 @@ class TelegramHarness:
         chat = self.telegram.private(ann)
         running = asyncio.create_task(self.adapter.run(core.submit))
         await ann.says(chat, text)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while self.telegram.updates.pending:  # noqa: ASYNC110 - it tells nobody when one is confirmed
                 await asyncio.sleep(0.002)
         running.cancel()

@@ -390,7 +390,7 @@ class EndpointSimulator:
 
     async def arrived(self, number: int = 1) -> Call:
         """The request of this number, counted from 1, as soon as it is there (within ten seconds)."""
-        async with asyncio.timeout(10), self._arrived:
+        async with asyncio.timeout(30), self._arrived:
             await self._arrived.wait_for(lambda: len(self.requests) >= number)
         return self.requests[number - 1]
 

@@ -63,7 +63,7 @@ async def test_a_bot_that_dies_while_it_answers_gives_the_answer_once(
     begun.set()
     endpoint.script(say(["The answer ", "is lost"], gates=[begun, never]), say("The answer is 42."))
     asking = asyncio.create_task(ann.says("What is the answer?"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not endpoint.requests:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
     await running.kill()

@@ -69,7 +69,7 @@ class Core:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait for a condition."""
-        async with asyncio.timeout(10), self.change:
+        async with asyncio.timeout(30), self.change:
             await self.change.wait_for(condition)
 
 

@@ -375,7 +375,7 @@ async def test_drawing_stops_when_the_person_says_so(house, endpoint):
     call = await endpoint.arrived()
     made.stop()
     await drawing
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await call.closed.wait()
     assert call.left
     assert reply.notices == ["stopped"]

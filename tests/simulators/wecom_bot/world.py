@@ -131,7 +131,7 @@ class World:
         self._told.add(task)
         task.add_done_callback(self._told.discard)
 
-    async def until(self, condition: Callable[[], object], patience: float = 15.0) -> None:
+    async def until(self, condition: Callable[[], object], patience: float = 30) -> None:
         """Wait until something has come to be so."""
         async with asyncio.timeout(patience), self._change:
             await self._change.wait_for(condition)
