@@ -72,7 +72,6 @@ def settings(endpoint: EndpointSimulator, slack: SlackSimulator) -> dict[str, st
         "SLACK_BOT_TOKEN": slack.team.token,
         "SLACK_APP_TOKEN": slack.app_token,
         "ALLOWED": "slack:*",
-        "LEASE": "1s",
         "ATTEMPTS": "20",  # nothing is given up, however often it is hit
         "BURST": "0s",  # each message is a question of its own
     }

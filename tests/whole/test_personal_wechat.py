@@ -31,7 +31,6 @@ def settings(endpoint: EndpointSimulator, ilink: ILinkSimulator) -> dict[str, st
         "WECHAT_PERSONAL_SECRET": SECRET,
         "WECHAT_PERSONAL_BASE_URL": ilink.url,
         "ALLOWED": "wechat:*",
-        "LEASE": "1s",
         "BURST": "0s",  # each message is a question of its own
     }
 

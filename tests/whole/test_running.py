@@ -20,7 +20,7 @@ async def test_redis_away_refuses_plainly_loses_nothing_and_comes_back_by_itself
     gate = asyncio.Event()
     slow = say(["Slow", " answer"], gates=[gate])
     endpoint.reply = lambda call: slow(call) if call.text == "Asked before" else echo(call)
-    settings = towards(endpoint) | {"REDIS_URL": private_server.url, "LEASE": "1s"}
+    settings = towards(endpoint) | {"REDIS_URL": private_server.url, "LEASE": "5s"}
     async with bot(tmp_path, **settings) as running, Visitor(running) as visitor, httpx.AsyncClient() as http:
         accepted = await visitor.ask("Asked before")
         await endpoint.arrived()
@@ -42,7 +42,7 @@ async def test_redis_away_refuses_plainly_loses_nothing_and_comes_back_by_itself
 async def test_one_more_replica_is_one_more_line(
     tmp_path: Path, endpoint: EndpointSimulator, redis_url: str, redis: Redis, prefix: str
 ):
-    settings = towards(endpoint) | {"REDIS_URL": redis_url, "REDIS_PREFIX": prefix, "LEASE": "1s"}
+    settings = towards(endpoint) | {"REDIS_URL": redis_url, "REDIS_PREFIX": prefix, "LEASE": "4s"}
     names = {"front": "ingress", "one": "worker", "two": "worker"}
     processes = {}
     for name, command in names.items():

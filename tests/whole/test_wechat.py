@@ -22,7 +22,7 @@ async def wechat() -> AsyncIterator[WeChatSimulator]:
 
 
 def settings(endpoint: EndpointSimulator, wechat: WeChatSimulator, **more: str) -> dict[str, str]:
-    return towards(endpoint) | wechat.settings() | {"ALLOWED": "wechat:*", "LEASE": "1s", **more}
+    return towards(endpoint) | wechat.settings() | {"ALLOWED": "wechat:*", **more}
 
 
 @pytest.fixture

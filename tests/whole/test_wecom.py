@@ -38,7 +38,7 @@ async def running(
 ) -> AsyncIterator[Bot]:
     """The app and customer service in one process."""
     settings = towards(endpoint) | wecom.environment | wecom.kf_environment
-    settings |= {"ALLOWED": "wecom:*", "LEASE": "1s", "BURST": "0s"}
+    settings |= {"ALLOWED": "wecom:*", "BURST": "0s"}
     async with bot(tmp_path, **settings) as made:
         wecom.deliver_to(f"{made.url}/wecom")
         yield made
