@@ -210,7 +210,7 @@ async def test_two_replicas_poll_in_turn_and_answer_each_message_once(
 ):
     ann = telegram.person(1, "Ann")
     chat = telegram.private(ann)
-    shared = settings(endpoint, telegram, REDIS_URL=redis_url, REDIS_PREFIX=prefix, LEASE="5s")
+    shared = settings(endpoint, telegram, REDIS_URL=redis_url, REDIS_PREFIX=prefix, LEASE="10s")
     replicas = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

@@ -144,7 +144,7 @@ async def test_a_kill_is_not_noticed_by_who_waits_for_the_callback(
 async def test_two_replicas_share_the_one_connection_and_answer_each_message_once(
     tmp_path: Path, endpoint: EndpointSimulator, socket: SocketSimulator, redis_url: str, prefix: str
 ):
-    shared = settings(endpoint, socket, REDIS_URL=redis_url, REDIS_PREFIX=prefix, BURST="0s", LEASE="5s")
+    shared = settings(endpoint, socket, REDIS_URL=redis_url, REDIS_PREFIX=prefix, BURST="0s", LEASE="10s")
     replicas = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
