@@ -33,7 +33,7 @@ Eventually = Callable[[Callable[[], Awaitable[object]]], Awaitable[None]]
 MEGABYTE = 1024 * 1024
 MEMORY = 300 * MEGABYTE  # above idle
 BLOCKED = 0.05  # seconds
-SOON = 10.0  # seconds in which bad input is answered
+SOON = 40.0  # seconds in which bad input is answered, on however busy a machine
 
 
 def running() -> list[psutil.Process]:
@@ -79,7 +79,6 @@ async def ticking() -> AsyncIterator[list[float]]:
         yield gaps
     finally:
         ticker.cancel()
-        gc.unfreeze()
 
 
 @contextmanager
@@ -238,14 +237,12 @@ async def test_a_process_knows_no_secret(workshop: Workshop, monkeypatch: pytest
 
 
 async def test_what_takes_too_long_is_given_up_and_the_next_is_served() -> None:
-    shop = Workshop(Bounds(seconds=1.5))
-    data = recorded(tone(200), "mov")
+    shop = Workshop(Bounds(seconds=4))
     await shop.document(b"words")
     slow = running()[0]
-    began = time.monotonic()
-    with pytest.raises(TooMuch):
-        await shop.join([data] * 12, "mp3")
-    assert time.monotonic() - began < 5
+    slow.suspend()  # slower than any task, on a machine of any speed
+    with pytest.raises(TooMuch, match="not done in 4 s"):
+        await shop.join([wave(tone(1))], "mp3")
     assert (await shop.document(b"words")).text == "words"
     assert slow not in running()
     await shop.close()
