@@ -39,6 +39,7 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.collect()  # how soon it looks at everything again depends on how much there was the last time
 
 
 class Server:

@@ -26,9 +26,8 @@ from bot.roles import Roles
 from bot.roles.casting import Casting
 from bot.roles.own import OwnRoles
 from bot.settings import DialogueSettings
-from bot.tokens import Tokens
 from bot.window import Windows
-from tests.bot.doubles import Held, delivery, incoming
+from tests.bot.doubles import Held, delivery, incoming, tokens
 
 Script = Callable[[ChatRequest], AsyncIterator[Delta]]
 
@@ -113,7 +112,7 @@ def dialogue(windows: Windows, redis: Redis, prefix: str) -> Callable[..., Dialo
             casting=Casting(Roles.load(None), OwnRoles(redis, keys), Profiles(redis, keys), default),
             router=model,  # type: ignore[arg-type]
             meter=model,  # type: ignore[arg-type]
-            tokens=Tokens(),
+            tokens=tokens(),
             settings=DialogueSettings.model_validate(settings),
             clock=lambda: 1_700_000_000,
         )

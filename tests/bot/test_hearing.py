@@ -43,10 +43,9 @@ from bot.roles import Roles
 from bot.roles.casting import Casting
 from bot.roles.own import OwnRoles
 from bot.settings import DialogueSettings
-from bot.tokens import Tokens
 from bot.unpacking import LIMIT, NotReceived, Unpacking
 from bot.window import Windows
-from tests.bot.doubles import Collected, Held, delivery, incoming
+from tests.bot.doubles import Collected, Held, delivery, incoming, tokens
 from tests.bot.media.papers import pdf, word
 from tests.bot.media.recordings import mute_film, recorded, silence, tone, wave
 from tests.bot.media.test_films import COLOURS, film
@@ -123,7 +122,7 @@ class House:
             casting=Casting(Roles.load(None), own, profiles, "assistant"),
             router=model,
             meter=model,
-            tokens=Tokens(),
+            tokens=tokens(),
             settings=settings,
             attached=self.attached,
             unpacking=Unpacking(self._workshop, model, model, self.attached, wait=wait),

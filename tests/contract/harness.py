@@ -313,7 +313,7 @@ class SlackHarness:
 
     async def __aenter__(self) -> Self:
         self.slack = await self._stack.enter_async_context(slack_simulator())
-        self.slack.ack_seconds, self.slack.retry_delays = 0.1, (0.0, 0.01, 0.01)
+        self.slack.ack_seconds, self.slack.retry_delays = 1.0, (0.0, 0.01, 0.01)
         await self._speak()
         settings = {
             "SLACK_BOT_TOKEN": self.slack.team.token,
@@ -323,7 +323,7 @@ class SlackHarness:
         host = Host(MemoryStore(), "127.0.0.1", 0, "", alone=False)
         found = slack_credentials(SlackSettings.load(settings), host)
         assert found is not None
-        self.adapter = SlackAdapter(found, host, ping=0.05, sleep=self._sleep)
+        self.adapter = SlackAdapter(found, host, ping=0.5, sleep=self._sleep)
         self._stack.push_async_callback(self.adapter.close)
         await self._warm()
         return self

@@ -118,7 +118,7 @@ def made(
     http: bool = False,
     admits: Any = anyone,
     overview: Any = nothing,
-    ping: float = 0.05,
+    ping: float = 0.5,
     sleep: Callable[[float], Awaitable[None]] = briefly,
     **environment: str,
 ) -> Running:
