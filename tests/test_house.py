@@ -26,10 +26,19 @@ BORDERS = {
 }
 """Where everything may be caught, and how often."""
 
+pytestmark = pytest.mark.xdist_group("house")  # everything is parsed in one process only
+
 
 @cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _read() -> Iterator[None]:
+    """What was read takes 150 MB: it goes with the last of these tests."""
+    yield
+    tree_of.cache_clear()
 
 
 def sources(*folders: str) -> dict[str, ast.Module]:
