@@ -216,7 +216,7 @@ class Visitor:
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until a condition holds, for ten seconds at the most."""
+    """Wait until a condition holds, for half a minute at the most."""
     async with asyncio.timeout(30):
         while not await condition():  # noqa: ASYNC110 - the condition is in another process
             await asyncio.sleep(0.01)

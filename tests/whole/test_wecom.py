@@ -45,7 +45,7 @@ async def running(
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what people see, for ten seconds at the most."""
+    """Wait for what people see, for half a minute at the most."""
     async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - the bot is in another process
             await asyncio.sleep(0.01)

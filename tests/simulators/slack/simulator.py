@@ -82,7 +82,7 @@ class SlackSimulator(Troubles):
         self.client_secret = "simulated-client-secret"
         self.redirect_uri = ""
         self.mention_first = "message"
-        self.ack_seconds = 3.0
+        self.ack_seconds = 10.0  # Slack waits for three, and its machines are not busy
         self.retry_delays: Sequence[float] = (0.0, 0.6, 3.0)
         self.streaming = self.agent = self.home_tab = True
         self.subscribed = set(EVENTS)
