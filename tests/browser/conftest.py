@@ -106,6 +106,13 @@ class Core:
         self._answers.add(asyncio.create_task(self._answer(incoming)))
         return Accepted("ref")
 
+    async def hears(self) -> Incoming:
+        """The first message, as soon as it is here: the page shows it before."""
+        async with asyncio.timeout(PATIENCE / 1000):
+            while not self.heard:  # noqa: ASYNC110 - a browser brings it about
+                await asyncio.sleep(0.01)
+        return self.heard[0]
+
     async def close(self) -> None:
         """Cancel what is not answered. Raises what went wrong in a script."""
         for answer in self._answers:
