@@ -206,7 +206,7 @@ async def test_when_the_valkey_was_killed_too_a_new_one_has_the_data(data_dir: P
 async def test_an_orphan_that_does_not_answer_is_replaced_and_never_joined(data_dir: Path) -> None:
     orphan = abandoned(data_dir)
     (data_dir / "valkey" / "valkey.sock").unlink()
-    valkey = await embedded.start(data_dir, patience=0.2)
+    valkey = await embedded.start(data_dir, patience=3)
     assert not valkey.adopted
     assert pid(data_dir) != orphan
     assert await value(valkey.url) == "hello"
@@ -331,7 +331,7 @@ async def test_a_server_that_never_answers_is_given_up(data_dir: Path, tmp_path:
     silent.write_text(f"#!/bin/sh\necho $$ > '{data_dir}/valkey/valkey.pid'\nexec sleep 60\n")
     silent.chmod(0o700)
     with pytest.raises(SettingsError, match="did not start"):
-        await embedded.start(data_dir, find=lambda: silent, patience=0.3)
+        await embedded.start(data_dir, find=lambda: silent, patience=2)
     assert not files.held(data_dir / "valkey" / "alive")
 
 

@@ -213,7 +213,7 @@ async def test_a_head_that_does_not_end_is_not_waited_for() -> None:
 
 
 async def test_the_second_head_on_a_connection_is_not_waited_for_either() -> None:
-    async with serving(head_seconds=0.1) as (_, url, _client):
+    async with serving(head_seconds=1) as (_, url, _client):
         host, port = url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
@@ -225,10 +225,10 @@ async def test_the_second_head_on_a_connection_is_not_waited_for_either() -> Non
 
 async def test_a_request_may_take_longer_than_its_head() -> None:
     routes = Routes()
-    async with serving(routes, head_seconds=0.05) as (_, url, client):
+    async with serving(routes, head_seconds=1) as (_, url, client):
         asking = asyncio.create_task(client.get(f"{url}/slow"))
         await routes.entered.wait()
-        asyncio.get_running_loop().call_later(0.15, routes.go.set)
+        asyncio.get_running_loop().call_later(1.5, routes.go.set)
         assert await (await asking).text() == "done at last"
 
 
@@ -238,7 +238,7 @@ async def test_a_head_without_end_is_cut_off() -> None:
 
 
 async def test_a_body_that_stalls_is_not_waited_for() -> None:
-    async with serving(body_seconds=0.1) as (_, url, _client):
+    async with serving(body_seconds=0.5) as (_, url, _client):
         answer = await raw(url, b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nab")
         assert answer.startswith(b"HTTP/1.1 408")
 

@@ -451,7 +451,7 @@ async def test_silence_after_the_first_words_is_an_interruption(
     endpoint: EndpointSimulator, server: Server
 ) -> None:
     endpoint.script(say("first words", then=[asyncio.Event()]))
-    client = Client(Timeouts(idle=0.3))
+    client = Client(Timeouts(idle=1))
     try:
         with pytest.raises(Interrupted, match="silent"):
             await ask(ChatEndpoint(client, server, Catalogue()))
@@ -460,9 +460,9 @@ async def test_silence_after_the_first_words_is_an_interruption(
 
 
 async def test_comments_are_signs_of_life(endpoint: EndpointSimulator, server: Server) -> None:
-    waiting: list[Step] = [b": OPENROUTER PROCESSING\n\n", 0.2] * 7  # longer than the patience for silence
+    waiting: list[Step] = [b": OPENROUTER PROCESSING\n\n", 0.2] * 12  # longer than the patience for silence
     endpoint.script(raw(*waiting, frame({"content": "hello"}, "stop"), DONE))
-    client = Client(Timeouts(first_byte=1, idle=1))
+    client = Client(Timeouts(first_byte=2, idle=2))
     try:
         assert said(await ask(ChatEndpoint(client, server, Catalogue()))) == "hello"
     finally:
