@@ -99,6 +99,7 @@ async def test_messages_that_follow_one_another_quickly_have_one_answer_and_no_o
         await socket.until(lambda: first.shown == "One")
         second = await socket.says("ann", "I mean")
         third = await socket.says("ann", "this")
+        await socket.until(lambda: second.texts and third.texts)  # the bot has them
         gate.set()
         await socket.until(lambda: second.finished and third.finished)
         assert "一并回答" in third.shown
