@@ -103,7 +103,11 @@ class House:
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.settings = Settings.load({"LEASE": "30s", "DRAIN": "5s", "ATTEMPTS": "2"})
+        self.lend("30s")
+
+    def lend(self, lease: str) -> None:
+        """From now on leases are as long."""
+        self.settings = Settings.load({"LEASE": lease, "DRAIN": "5s", "ATTEMPTS": "2"})
         self.inbox = Inbox(self.redis, self.keys, lease=self.settings.lease)
 
     def hire(
@@ -124,7 +128,9 @@ class House:
         clock: Callable[[], float] | None = None,
         **more: object,
     ) -> Worker:
-        settings = Settings.load({"LEASE": "30s", "DRAIN": drain, "ATTEMPTS": "2", **more})  # type: ignore[dict-item]
+        settings = Settings.load(
+            {"LEASE": f"{self.settings.lease}s", "DRAIN": drain, "ATTEMPTS": "2", **more}
+        )  # type: ignore[dict-item]
         catalogue = Catalogue.load()
         return Worker(
             self.inbox,
@@ -350,11 +356,11 @@ async def test_who_waits_for_one_platform_takes_no_place_of_another_and_holds_up
 
     await house.tell("stuck", conversation="a")
     task = house.hire(handler, sleep=sleep, CONCURRENCY="1", drain="1h")
-    await asyncio.wait_for(away.wait(), 10)
+    await asyncio.wait_for(away.wait(), 30)
     await house.tell("hello", conversation="b")
     await until(lambda: "hello" in house.platform.replies and house.platform.last("hello").ended)
     task.cancel()
-    await asyncio.wait_for(asyncio.gather(task, return_exceptions=True), 10)
+    await asyncio.wait_for(asyncio.gather(task, return_exceptions=True), 30)
     (lease,) = await house.inbox.take("w2", count=1, block=1)
     assert (lease.message.text, lease.attempt, lease.away) == ("stuck", 2, 1)
 
@@ -385,10 +391,11 @@ async def test_a_message_that_was_taken_back_from_oneself_is_answered_by_the_lat
             await asyncio.Event().wait()  # nothing is renewed
         await asyncio.sleep(seconds)
 
+    house.lend("300ms")
     message = await house.tell("mine")
     house.hire(handler, sleep=sleep)
-    await asyncio.wait_for(older.wait(), 10)
-    await asyncio.wait_for(later.wait(), 10)
+    await asyncio.wait_for(older.wait(), 30)
+    await asyncio.wait_for(later.wait(), 30)
     for _ in range(20):  # turns of the loop in which the older one ends
         await asyncio.sleep(0)
     gate.set()
@@ -602,14 +609,14 @@ async def test_a_worker_that_cannot_renew_its_leases_ends_instead_of_letting_oth
             raise NoPermissionError("this user has no permissions to run the 'xclaim' command")
 
     async def handler(delivery: Delivery) -> None:
-        await asyncio.wait_for(renewing.wait(), 10)
+        await asyncio.wait_for(renewing.wait(), 30)
         await echo(delivery)
 
     house.inbox = Forbidden(house.redis, house.keys, lease=house.settings.lease)
     await house.tell("hello")
     task = house.hire(handler)
     with pytest.raises(NoPermissionError):
-        await asyncio.wait_for(asyncio.shield(task), 10)
+        await asyncio.wait_for(asyncio.shield(task), 30)
     assert house.platform.last("hello").text == "hello"
 
 
@@ -642,6 +649,7 @@ async def test_what_the_platform_keeps_is_forgotten_where_it_keeps_anything(hous
 async def test_a_lease_that_was_long_in_coming_is_not_taken_for_a_fresh_one(house: House):
     """Redis has counted meanwhile, and somebody else may have the message."""
     ahead = 0.0
+    house.lend("300ms")
 
     class Slow(Inbox):
         async def take(self, consumer: str, *, count: int, block: float) -> list[Lease]:

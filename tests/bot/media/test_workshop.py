@@ -62,11 +62,11 @@ def _taken() -> Iterator[None]:
     """Large pictures and films go with the last of these tests."""
     yield
     photograph.cache_clear()
-    film.cache_clear()
+    reel.cache_clear()
 
 
 @cache
-def film(seconds: float) -> bytes:
+def reel(seconds: float) -> bytes:
     """A film with a tone."""
     return recorded(tone(seconds), "mov")
 
@@ -184,7 +184,7 @@ async def test_fifty_pictures_at_once_are_made_small_in_little_memory(workshop: 
 async def test_twenty_five_megabytes_of_film_are_heard_without_holding_anything_up(
     workshop: Workshop,
 ) -> None:
-    data = film(600)
+    data = reel(600)
     data += b"\0\0\0\0free" + bytes(25 * MEGABYTE - len(data) - 8)
     with watched() as memory:
         async with ticking() as gaps:
@@ -265,7 +265,7 @@ async def test_what_takes_too_long_is_given_up_and_the_next_is_served() -> None:
 async def test_a_process_that_dies_is_replaced_and_its_work_done_again(
     workshop: Workshop, eventually: Eventually
 ) -> None:
-    work = asyncio.create_task(workshop.voice(film(300), "mp3"))
+    work = asyncio.create_task(workshop.voice(reel(300), "mp3"))
 
     async def begun() -> bool:
         return bool(running()) and running()[0].cpu_times().user > 0.3
@@ -280,7 +280,7 @@ async def test_a_process_that_dies_is_replaced_and_its_work_done_again(
 async def test_work_that_nobody_waits_for_any_more_is_ended(
     workshop: Workshop, eventually: Eventually
 ) -> None:
-    work = asyncio.create_task(workshop.voice(film(300), "mp3"))
+    work = asyncio.create_task(workshop.voice(reel(300), "mp3"))
 
     async def begun() -> bool:
         return bool(running())
