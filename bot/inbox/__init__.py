@@ -359,7 +359,7 @@ class Inbox:
         letters: Any
         async with reaching():
             while letters := await self._redis.xrange(self._keys.dead, max=old, count=100):
-                await self._redis.xdel(self._keys.dead, *(id for id, _ in letters))
+                await self._redis.xdel(self._keys.dead, *(str(id) for id, _ in letters))
         return (await self.depth()).dead, next(iter(await self.dead(1)), None)
 
 

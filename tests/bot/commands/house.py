@@ -107,9 +107,7 @@ class House:
         )
         self.limits = Limits(LimitSettings.load({"RATE_LIMIT": "off"}), redis, self.keys, clock=self.clock)
         self.usages = Usages(redis, self.keys, clock=self.clock)
-        accounts = Accounts(
-            self.limits, self.usages, Prices.load(None), self.access, Inbox(redis, self.keys)
-        )
+        accounts = Accounts(self.limits, self.usages, Prices.load(None), self.access, Inbox(redis, self.keys))
         family = [
             *Basics(self.windows, self.dialogue).commands(),
             *Keeping(self.windows).commands(),

@@ -108,7 +108,7 @@ async def test_two_pictures_of_twelve_megabytes_hold_nobody_up(
     async with ticking() as gaps:
         drawn = [part async for part in ImageEndpoint(client, server).generate(Wish("a cat", n=2), "easel")]
         told = len(gaps)
-        while len(gaps) == told:  # the end counts, too
+        while len(gaps) == told:  # noqa: ASYNC110 - the end counts, too
             await asyncio.sleep(0)
     assert isinstance(drawn[-1], Finished)
     assert [image.data == large for image in drawn[-1].images] == [True, True]
