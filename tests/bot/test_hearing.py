@@ -558,7 +558,7 @@ async def test_a_document_that_does_not_fit_is_cut_and_that_is_said_once(house: 
         (Gone("no such file"), "image", "", NotReceived),
         (Unavailable("away"), "image", "", NotReceived),
     ],
-    ids=lambda value: value if isinstance(value, str) and value else None,
+    ids=lambda value: value or "unnamed" if isinstance(value, str) else getattr(value, "__name__", "content"),
 )
 async def test_hostile_and_broken_input_is_refused_before_the_model_is_asked(
     house: House, content: Any, kind: str, name: str, error: type[Exception]
