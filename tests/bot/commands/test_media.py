@@ -14,6 +14,8 @@ from typing import Any
 
 import av
 import pytest
+from bot.tape import LARGEST as TAPE_LIMIT
+from bot.tape import Tape
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -53,8 +55,6 @@ from bot.prices import Prices
 from bot.profile import Profile, Profiles
 from bot.routing import Router
 from bot.speaking import ANSWER_LIMIT, Muting, Speaking, aloud
-from bot.tape import LARGEST as TAPE_LIMIT
-from bot.tape import Tape
 from bot.unpacking import NotReceived
 from bot.usage import Usages
 from bot.voices import Voices
