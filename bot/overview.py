@@ -30,9 +30,7 @@ Say = Callable[..., str]
 class Accounts:
     """Lines about what was used and what is left. All calls raise `StoreAway`."""
 
-    def __init__(
-        self, limits: Limits, usages: Usages, prices: Prices, access: Access, inbox: Inbox
-    ) -> None:
+    def __init__(self, limits: Limits, usages: Usages, prices: Prices, access: Access, inbox: Inbox) -> None:
         self._limits = limits
         self._usages = usages
         self._prices = prices

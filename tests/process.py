@@ -28,6 +28,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def reserved() -> socket.socket:
+    """A socket with a port that nobody else is given; a server that sets SO_REUSEADDR may listen there."""
+    reserve = socket.socket()
+    reserve.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserve.bind(("127.0.0.1", 0))
+    return reserve
+
+
 def surroundings(folder: Path, **settings: str) -> dict[str, str]:
     """An environment in which nothing of the developer's own settings is left."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "SSL_CERT_FILE") if name in os.environ}
@@ -48,8 +56,12 @@ class Bot:
     settings: Mapping[str, str]
     command: str = "run"
     program: Sequence[str] = PARLEY
-    port: int = field(default_factory=free_port)
     process: asyncio.subprocess.Process | None = None
+    _reserve: socket.socket = field(default_factory=reserved)
+
+    @property
+    def port(self) -> int:
+        return int(self._reserve.getsockname()[1])
 
     @property
     def url(self) -> str:
@@ -93,7 +105,7 @@ class Bot:
         assert self.process is not None
         with contextlib.suppress(ProcessLookupError):
             self.process.terminate()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             return await self.process.wait()
 
     def store_pid(self) -> int:
@@ -102,6 +114,7 @@ class Bot:
 
     async def remove(self) -> None:
         """Stop it whatever state it is in, and the Valkey that a kill left behind."""
+        self._reserve.close()
         if self.process is not None and self.process.returncode is None:
             await self.kill()
         with contextlib.suppress(StopIteration, ProcessLookupError, ValueError):
@@ -125,7 +138,7 @@ class Visitor:
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
         self._token = ""
-        self._http = httpx.AsyncClient(timeout=10)
+        self._http = httpx.AsyncClient(timeout=30)
 
     async def __aenter__(self) -> Visitor:
         self._token = (await self._call("POST", "/api/session", {})).json()["token"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import re
 import subprocess
 import sys
@@ -26,10 +27,24 @@ BORDERS = {
 }
 """Where everything may be caught, and how often."""
 
+pytestmark = pytest.mark.xdist_group("house")  # everything is parsed in one process only
+
 
 @cache
 def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+    # A finaliser that parses amid the parsing makes CPython 3.11 lose count of its depth (pytest-dev/pytest#10763).
+    gc.disable()
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    finally:
+        gc.enable()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _read() -> Iterator[None]:
+    """What was read takes 150 MB: it goes with the last of these tests."""
+    yield
+    tree_of.cache_clear()
 
 
 def sources(*folders: str) -> dict[str, ast.Module]:

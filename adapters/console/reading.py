@@ -19,7 +19,7 @@ class Reading(Protocol):
         """One message after the other, until the source ends."""
 
     def interrupts(self, pressed: Callable[[], None]) -> AbstractContextManager[None]:
-        """While this is open, call `pressed` for each Ctrl-C."""
+        """While this is open, between two lines, call `pressed` for each Ctrl-C."""
 
 
 class Piped:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from adapters import _feed
 from adapters._shelf import ATTACHMENTS, LIMIT, TOGETHER, Kept, Shelf, attachment
@@ -71,7 +71,8 @@ class Talk:
             async for line in lines:
                 paths = attached(line) if self._offering else None
                 if paths is not None:
-                    await self._attach(paths)
+                    presses: asyncio.Queue[None] = asyncio.Queue()
+                    await self._first(presses, self._attach(paths), presses.get())
                     continue
                 message = self._message(line)
                 if message is not None:
@@ -128,7 +129,11 @@ class Talk:
     async def _exchange(self, message: Incoming) -> None:
         """Until the answer's end, or until the person has asked twice to stop it."""
         presses: asyncio.Queue[None] = asyncio.Queue()
-        tasks = [asyncio.create_task(self._answer(message)), asyncio.create_task(self._stop(presses))]
+        await self._first(presses, self._answer(message), self._stop(presses))
+
+    async def _first(self, presses: asyncio.Queue[None], *ways: Coroutine[Any, Any, None]) -> None:
+        """Until one of the ways is at its end; meanwhile each Ctrl-C is put into `presses`."""
+        tasks = [asyncio.create_task(way) for way in ways]
         with self._reading.interrupts(lambda: presses.put_nowait(None)):
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

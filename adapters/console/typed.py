@@ -48,14 +48,19 @@ class Typed:
         )
 
     async def lines(self) -> AsyncGenerator[str, None]:
-        """What was typed; Ctrl-C drops it, Ctrl-D on an empty line ends."""
-        while True:
-            try:
-                yield await self._session.prompt_async(handle_sigint=False)
-            except KeyboardInterrupt:
-                continue
-            except EOFError:
-                return
+        """What was typed; Ctrl-C drops it, Ctrl-D on an empty line ends.
+
+        The terminal stays raw from the first line to the last: a key that is pressed between two lines would
+        otherwise be echoed, and be another one (termios(3): in canonical mode Ctrl-D is the end of a file).
+        """
+        with self._input.raw_mode():
+            while True:
+                try:
+                    yield await self._session.prompt_async(handle_sigint=False)
+                except KeyboardInterrupt:
+                    continue
+                except EOFError:
+                    return
 
     @contextmanager
     def interrupts(self, pressed: Callable[[], None]) -> Iterator[None]:
@@ -67,7 +72,7 @@ class Typed:
                 pressed()
             store_typeahead(self._input, [key for key in keys if key.key != Keys.ControlC])
 
-        with self._input.raw_mode(), self._input.attach(read):
+        with self._input.attach(read):
             yield
             store_typeahead(self._input, self._input.flush_keys())
 

@@ -84,7 +84,9 @@ class Announcing:
             return
         say = call.delivery.say
         again = Option(say("broadcast.again"), f"/broadcast send {name}")
-        await call.delivery.send(Choices(say("broadcast.partly", count=reached, people=len(people)), (again,)))
+        await call.delivery.send(
+            Choices(say("broadcast.partly", count=reached, people=len(people)), (again,))
+        )
 
     async def _people(self, call: Call) -> list[tuple[Place, Person]]:
         mine = call.delivery.message

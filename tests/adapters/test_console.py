@@ -9,13 +9,14 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import stat
 import struct
 import sys
 import termios
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -25,6 +26,7 @@ from adapters._shelf import LIMIT
 from adapters.console import Console, ConsoleSettings
 from adapters.console.parse import attached, language, parse
 from adapters.console.reading import LINE_LIMIT
+from adapters.console.typed import Typed
 from bot.api import (
     Accepted,
     Attachment,
@@ -48,7 +50,7 @@ from bot.api import (
 from tests.adapters.memory_store import MemoryJournal, MemoryStore
 
 Script = Callable[[Incoming], Sequence[ReplyPart]]
-BOUND = 10  # seconds after which a test gives up waiting
+BOUND = 30  # seconds after which a test gives up waiting
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -102,6 +104,13 @@ class Core:
     @property
     def texts(self) -> list[str]:
         return [message.text for message in self.heard]
+
+
+class Lost(MemoryStore):
+    """Once away, it is away for good."""
+
+    async def come(self) -> None:
+        await asyncio.sleep(0)
 
 
 class Waiting(Core):
@@ -636,6 +645,46 @@ async def test_a_message_may_have_several_lines(tmp_path: Path, newline: str) ->
         screen.press(f"one{newline}two\r")
         await screen.sees("You said")
     assert core.texts == ["one\ntwo"]
+
+
+async def test_what_is_pressed_between_two_lines_is_no_other_key_and_is_not_echoed() -> None:
+    far, near = terminal()
+    screen = Screen(far)
+    with os.fdopen(near, closefd=False) as stdin, os.fdopen(near, "w") as stdout:
+        typed = Typed(stdin, stdout, history=None, commands=list)
+
+        async def press(keys: str) -> None:
+            screen.press(keys)
+            await until(lambda: bool(select.select([near], [], [], 0)[0]))
+
+        async with asyncio.timeout(BOUND), aclosing(typed.lines()) as lines:
+            reading = asyncio.create_task(anext(lines))
+            await screen.sees(PROMPT)
+            screen.press("one\r")
+            assert await reading == "one"
+            shown = screen.shown
+            await press(f"two{ALT_ENTER}three\r")
+            assert screen.shown == shown
+            assert await anext(lines) == "two\nthree"
+            with typed.interrupts(lambda: None):
+                pass
+            await press(CTRL_D)
+            with pytest.raises(StopAsyncIteration):
+                await anext(lines)
+        asyncio.get_running_loop().remove_reader(far)
+        assert termios.tcgetattr(near)[3] & termios.ICANON
+    os.close(far)
+
+
+async def test_ctrl_c_ends_the_attaching_of_a_file_that_cannot_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    store = Lost()
+    async with sitting(Core(), tmp_path, store) as screen:
+        await store.go()
+        screen.press(f"/attach {tmp_path}/a\r")
+        await screen.sees("keeps trying")
+        screen.press(CTRL_C)
+        await screen.sees(PROMPT)
 
 
 async def test_the_tab_key_completes_a_command(tmp_path: Path) -> None:

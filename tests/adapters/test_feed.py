@@ -56,7 +56,7 @@ class Timer:
 
     async def ring(self) -> None:
         """End the present pause, and wait until what follows from that is done."""
-        await asyncio.wait_for(self.sleeping.wait(), 5)
+        await asyncio.wait_for(self.sleeping.wait(), 30)
         self.sleeping.clear()
         self._end.set()
         for _ in range(20):

@@ -26,9 +26,8 @@ from bot.roles import Roles
 from bot.roles.casting import Casting
 from bot.roles.own import OwnRoles
 from bot.settings import DialogueSettings
-from bot.tokens import Tokens
 from bot.window import Windows
-from tests.bot.doubles import Held, delivery, incoming
+from tests.bot.doubles import Held, delivery, incoming, tokens
 
 Script = Callable[[ChatRequest], AsyncIterator[Delta]]
 
@@ -113,7 +112,7 @@ def dialogue(windows: Windows, redis: Redis, prefix: str) -> Callable[..., Dialo
             casting=Casting(Roles.load(None), OwnRoles(redis, keys), Profiles(redis, keys), default),
             router=model,  # type: ignore[arg-type]
             meter=model,  # type: ignore[arg-type]
-            tokens=Tokens(),
+            tokens=tokens(),
             settings=DialogueSettings.model_validate(settings),
             clock=lambda: 1_700_000_000,
         )
@@ -271,9 +270,9 @@ async def test_stopping_keeps_what_was_said_and_closes_the_stream(dialogue, wind
 
     made, reply = delivery("talk")
     answering = asyncio.create_task(dialogue(Model(endless))(made))
-    await asyncio.wait_for(spoken.wait(), 5)
+    await asyncio.wait_for(spoken.wait(), 30)
     made.stopping.set()
-    await asyncio.wait_for(answering, 5)
+    await asyncio.wait_for(answering, 30)
     assert closed.is_set()
     assert (reply.text, reply.notices, reply.ended) == ("On and on", ["stopped"], True)
     assert [e.turns[-1].content for e in await windows.load("test-ann")] == ["On and on"]
@@ -291,9 +290,9 @@ async def test_an_answer_whose_question_is_deleted_ends_without_a_word_and_is_no
 
     made, reply = delivery("talk")
     answering = asyncio.create_task(dialogue(Model(endless))(made))
-    await asyncio.wait_for(spoken.wait(), 5)
+    await asyncio.wait_for(spoken.wait(), 30)
     made.stop(withdrawn=True)
-    await asyncio.wait_for(answering, 5)
+    await asyncio.wait_for(answering, 30)
     assert (reply.notices, reply.parts[-1]) == ([], End())
     assert await windows.load("test-ann") == []
 
@@ -305,7 +304,7 @@ async def test_stopping_before_the_first_word_leaves_nothing_behind(dialogue, wi
 
     made, reply = delivery("talk")
     made.stopping.set()
-    await asyncio.wait_for(dialogue(Model(silent))(made), 5)
+    await asyncio.wait_for(dialogue(Model(silent))(made), 30)
     assert (reply.text, reply.notices) == ("", ["stopped"])
     assert await windows.load("test-ann") == []
 

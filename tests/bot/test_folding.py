@@ -18,9 +18,8 @@ from bot.roles import Roles
 from bot.roles.casting import Casting
 from bot.roles.own import OwnRoles
 from bot.settings import DialogueSettings
-from bot.tokens import Tokens
 from bot.window import Windows
-from tests.bot.doubles import Collected, delivery
+from tests.bot.doubles import Collected, delivery, tokens
 from tests.bot.test_dialogue import Model
 
 RECORD = "Ann has a cat called Miu."
@@ -80,7 +79,7 @@ def make(redis: Redis, prefix: str):
             casting=casting,
             router=model,  # type: ignore[arg-type]
             meter=model,  # type: ignore[arg-type]
-            tokens=Tokens(),
+            tokens=tokens(),
             settings=given,
         )
         return House(windows, model, dialogue)
@@ -154,5 +153,5 @@ async def test_a_process_that_stops_gives_up_what_it_was_summarising(make):
     for n in range(8):
         made, _ = delivery(f"question {n} " + "word " * 60)
         await house.dialogue(made)
-    await asyncio.wait_for(house.dialogue.close(), 5)
+    await asyncio.wait_for(house.dialogue.close(), 30)
     assert (await house.windows.open("test-ann")).summary == ""

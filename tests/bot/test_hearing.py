@@ -45,10 +45,9 @@ from bot.roles import Roles
 from bot.roles.casting import Casting
 from bot.roles.own import OwnRoles
 from bot.settings import DialogueSettings
-from bot.tokens import Tokens
 from bot.unpacking import LIMIT, NotReceived, Unpacking
 from bot.window import Windows
-from tests.bot.doubles import Collected, Held, delivery, incoming
+from tests.bot.doubles import Collected, Held, delivery, incoming, tokens
 from tests.bot.media.papers import pdf, word
 from tests.bot.media.recordings import mute_film, recorded, silence, tone, wave
 from tests.bot.media.test_films import COLOURS, film
@@ -126,7 +125,7 @@ class House:
             casting=Casting(Roles.load(None), own, profiles, "assistant"),
             router=model,
             meter=model,
-            tokens=Tokens(),
+            tokens=tokens(),
             settings=settings,
             attached=self.attached,
             unpacking=Unpacking(self._workshop, model, model, self.attached, self.easel, wait=wait),
@@ -284,7 +283,7 @@ async def test_what_one_process_has_in_hand_is_bounded(house: House):
 
     made, _ = house.ask("these", *(house.file(slow, size=LIMIT) for _ in range(5)))
     talking = asyncio.create_task(house.dialogue()(made))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await both.wait()
     for _ in range(20):
         await asyncio.sleep(0)
@@ -590,13 +589,13 @@ async def test_a_document_that_does_not_fit_is_cut_and_that_is_said_once(house: 
         (Gone("no such file"), "image", "", NotReceived),
         (Unavailable("away"), "image", "", NotReceived),
     ],
-    ids=lambda value: value if isinstance(value, str) and value else None,
+    ids=lambda value: value or "unnamed" if isinstance(value, str) else getattr(value, "__name__", "content"),
 )
 async def test_hostile_and_broken_input_is_refused_before_the_model_is_asked(
     house: House, content: Any, kind: str, name: str, error: type[Exception]
 ):
     made, _ = house.ask("What is this?", house.file(content, kind, name))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         with pytest.raises(error):
             await house.dialogue()(made)
     assert house.model.requests == []

@@ -15,7 +15,7 @@ from bot.inbox import Dead, Depth, Inbox, Interrupt, Lease
 from bot.keys import Keys, connect
 
 Eventually = Callable[[Callable[[], Awaitable[object]]], Awaitable[None]]
-BOUND = 10  # seconds; nothing here takes so long
+BOUND = 30  # seconds; nothing here takes so long
 
 
 def message(id: str, text: str = "hello", chat: str = "1") -> Incoming:

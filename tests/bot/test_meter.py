@@ -30,6 +30,7 @@ from bot.prices import Prices, money
 from bot.tokens import Tokens
 from bot.usage import Tally, Usages
 from tests.bot.doubles import incoming
+from tests.bot.doubles import tokens as counting
 
 FAR, NEAR = Server("https://api.example.org/v1"), Server("http://127.0.0.1:11434/v1")
 PRICES = """
@@ -300,7 +301,7 @@ async def test_where_redis_is_gone_at_the_end_the_answer_is_not_lost(house):
             raise StoreAway("away")
 
     limits = Leaving(LimitSettings(), home.redis, home.keys)
-    meter = Meter(home.model, limits, Prices.load(None), Tokens())  # type: ignore[arg-type]
+    meter = Meter(home.model, limits, Prices.load(None), counting())  # type: ignore[arg-type]
     request = ChatRequest((Message("user", "hi"),), model="dear")
     assert [d async for d in meter.chat(request, incoming("?"))] == [TextDelta("words"), finish()]
 

@@ -62,9 +62,7 @@ class House:
         self.limits, self.inbox = Limits(budgets, redis, keys), Inbox(redis, keys)
         casting = Casting(Roles.load(None), OwnRoles(redis, keys), self.profiles, "assistant")
         self.overview = Overviews(
-            accounts=Accounts(
-                self.limits, Usages(redis, keys), Prices.load(None), access, self.inbox
-            ),
+            accounts=Accounts(self.limits, Usages(redis, keys), Prices.load(None), access, self.inbox),
             access=access,
             profiles=self.profiles,
             casting=casting,

@@ -352,7 +352,7 @@ async def test_leaving_early_closes_the_connection_at_once(world: World) -> None
     await anext(deltas)
     await deltas.aclose()
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(30):
         await world.first.requests[0].closed.wait()
     assert world.first.requests[0].left
 

@@ -112,7 +112,7 @@ async def raw(url: str, sent: bytes) -> bytes:
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(sent)
     try:
-        return await asyncio.wait_for(reader.read(), 10)
+        return await asyncio.wait_for(reader.read(), 30)
     except ConnectionResetError:
         return b""
     finally:
@@ -213,22 +213,22 @@ async def test_a_head_that_does_not_end_is_not_waited_for() -> None:
 
 
 async def test_the_second_head_on_a_connection_is_not_waited_for_either() -> None:
-    async with serving(head_seconds=0.1) as (_, url, _client):
+    async with serving(head_seconds=1) as (_, url, _client):
         host, port = url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
         assert (await reader.readuntil(b'"ok"}')).startswith(b"HTTP/1.1 200")
         writer.write(b"GET /healthz HT")
-        assert await asyncio.wait_for(reader.read(), 10) == b""
+        assert await asyncio.wait_for(reader.read(), 30) == b""
         writer.close()
 
 
 async def test_a_request_may_take_longer_than_its_head() -> None:
     routes = Routes()
-    async with serving(routes, head_seconds=0.05) as (_, url, client):
+    async with serving(routes, head_seconds=1) as (_, url, client):
         asking = asyncio.create_task(client.get(f"{url}/slow"))
         await routes.entered.wait()
-        asyncio.get_running_loop().call_later(0.15, routes.go.set)
+        asyncio.get_running_loop().call_later(1.5, routes.go.set)
         assert await (await asking).text() == "done at last"
 
 
@@ -238,7 +238,7 @@ async def test_a_head_without_end_is_cut_off() -> None:
 
 
 async def test_a_body_that_stalls_is_not_waited_for() -> None:
-    async with serving(body_seconds=0.1) as (_, url, _client):
+    async with serving(body_seconds=0.5) as (_, url, _client):
         answer = await raw(url, b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nab")
         assert answer.startswith(b"HTTP/1.1 408")
 
@@ -308,7 +308,7 @@ async def test_a_request_that_outlives_the_grace_is_told_to_come_again() -> None
         await routes.entered.wait()
         started = time.monotonic()
         await server.stop(0.3)
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 30
         answer = await asking
         assert (answer.status, await answer.json()) == (503, {"error": "the server stops"})
 
@@ -319,8 +319,8 @@ async def test_event_streams_end_in_good_order_and_do_not_hold_up_the_stop(log: 
         assert await answer.content.readline() == b"data: first\n"
         await routes.entered.wait()
         started = time.monotonic()
-        await server.stop(20)
-        assert time.monotonic() - started < 5
+        await server.stop(100)
+        assert time.monotonic() - started < 50
         assert await answer.content.read() == b"\n"  # raises if the stream were cut off
         assert routes.ended == ["events"]
     assert '"level": "error"' not in log.getvalue()
@@ -332,7 +332,7 @@ async def test_a_client_that_leaves_ends_its_event_stream() -> None:
         answer = await client.get(f"{url}/events")
         await routes.entered.wait()
         answer.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not routes.ended:  # noqa: ASYNC110 - the peer's leaving travels through the kernel
                 await asyncio.sleep(0.005)
 

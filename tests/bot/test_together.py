@@ -20,9 +20,8 @@ from bot.roles.casting import Casting
 from bot.roles.own import OwnRoles
 from bot.settings import DialogueSettings
 from bot.speakers import BACKGROUND_LIMIT, RULE, signed
-from bot.tokens import Tokens
 from bot.window import Windows
-from tests.bot.doubles import Collected, Held, delivery, incoming
+from tests.bot.doubles import Collected, Held, delivery, incoming, tokens
 from tests.bot.test_dialogue import Model, says
 
 ANN, BOB = Person("1", "Ann"), Person("2", "Bob")
@@ -49,7 +48,7 @@ class Talk:
             casting=Casting(Roles.load(None), own, profiles, "assistant"),
             router=self.model,  # type: ignore[arg-type]
             meter=self.model,  # type: ignore[arg-type]
-            tokens=Tokens(),
+            tokens=tokens(),
             settings=DialogueSettings(context_summary=False),
             overheard=self.overheard,
             clock=lambda: self.now,

@@ -37,7 +37,7 @@ from bot.keys import Keys, connect
 from bot.store import Feeds, RedisStore
 from tests.adapters.memory_store import MemoryJournal
 
-PATIENCE = 10_000  # milliseconds: how long a sight may keep us waiting on a loaded machine
+PATIENCE = 30_000  # milliseconds: how long a sight may keep us waiting on a loaded machine
 MENU = (
     MenuEntry("help", {"en": "What I can do", "zh-Hans": "我能做什么", "zh-Hant": "我能做什麼"}),
     MenuEntry("new", {"en": "Begin a new conversation", "zh-Hans": "开始新对话", "zh-Hant": "開始新對話"}),
@@ -105,6 +105,13 @@ class Core:
         self.heard.append(incoming)
         self._answers.add(asyncio.create_task(self._answer(incoming)))
         return Accepted("ref")
+
+    async def hears(self) -> Incoming:
+        """The first message, as soon as it is here: the page shows it before."""
+        async with asyncio.timeout(PATIENCE / 1000):
+            while not self.heard:  # noqa: ASYNC110 - a browser brings it about
+                await asyncio.sleep(0.01)
+        return self.heard[0]
 
     async def close(self) -> None:
         """Cancel what is not answered. Raises what went wrong in a script."""

@@ -190,7 +190,7 @@ class ConsoleHarness(Fed):
             core.adapter = desk = Console(
                 self.store, user="ann", state=folder, streams=streams, sleep=lambda _: asyncio.sleep(0)
             )
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await desk.run(core.submit)
             return out.read_text() + err.read_text()
 
@@ -274,7 +274,7 @@ class TelegramHarness:
         chat = self.telegram.private(ann)
         running = asyncio.create_task(self.adapter.run(core.submit))
         await ann.says(chat, text)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while self.telegram.updates.pending:  # noqa: ASYNC110 - it tells nobody when one is confirmed
                 await asyncio.sleep(0.002)
         running.cancel()
@@ -313,7 +313,7 @@ class SlackHarness:
 
     async def __aenter__(self) -> Self:
         self.slack = await self._stack.enter_async_context(slack_simulator())
-        self.slack.ack_seconds, self.slack.retry_delays = 0.1, (0.0, 0.01, 0.01)
+        self.slack.ack_seconds, self.slack.retry_delays = 1.0, (0.0, 0.01, 0.01)
         await self._speak()
         settings = {
             "SLACK_BOT_TOKEN": self.slack.team.token,
@@ -323,7 +323,7 @@ class SlackHarness:
         host = Host(MemoryStore(), "127.0.0.1", 0, "", alone=False)
         found = slack_credentials(SlackSettings.load(settings), host)
         assert found is not None
-        self.adapter = SlackAdapter(found, host, ping=0.05, sleep=self._sleep)
+        self.adapter = SlackAdapter(found, host, ping=0.5, sleep=self._sleep)
         self._stack.push_async_callback(self.adapter.close)
         await self._warm()
         return self

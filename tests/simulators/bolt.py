@@ -34,7 +34,7 @@ def bolt(slack: SlackSimulator) -> AsyncApp:
 @asynccontextmanager
 async def by_socket(slack: SlackSimulator, app: AsyncApp) -> AsyncIterator[AsyncSocketModeHandler]:
     handler = AsyncSocketModeHandler(app, slack.app_token)
-    handler.client.ping_interval = 0.2
+    handler.client.ping_interval = 1
     before = len(slack.sockets.live)
     try:
         await handler.connect_async()

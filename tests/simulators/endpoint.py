@@ -389,8 +389,8 @@ class EndpointSimulator:
                     self._scripted.append(reply)
 
     async def arrived(self, number: int = 1) -> Call:
-        """The request of this number, counted from 1, as soon as it is there (within ten seconds)."""
-        async with asyncio.timeout(10), self._arrived:
+        """The request of this number, counted from 1, as soon as it is there (within half a minute)."""
+        async with asyncio.timeout(30), self._arrived:
             await self._arrived.wait_for(lambda: len(self.requests) >= number)
         return self.requests[number - 1]
 

@@ -36,7 +36,7 @@ class Client:
         """Send a frame; the errcode and the body of what answers it."""
         await self.ws.send_json({"cmd": command, "headers": {"req_id": request}, "body": body})
         while True:
-            frame = await self.ws.receive_json(timeout=5)
+            frame = await self.ws.receive_json(timeout=30)
             if "cmd" not in frame:
                 return frame["errcode"], frame.get("body") or {}
             self.events.append(frame)
@@ -65,7 +65,7 @@ async def test_only_who_has_the_secret_may_speak_and_a_new_connection_ends_the_o
         assert (await one.call("aibot_subscribe", {"bot_id": wecom.bot_id, "secret": "wrong"}))[0] == 40001
         await one.subscribe(wecom)
         await two.subscribe(wecom)
-        told = await one.ws.receive_json(timeout=5)
+        told = await one.ws.receive_json(timeout=30)
         assert told["body"]["event"]["eventtype"] == "disconnected_event"
         assert (await one.ws.receive()).type is aiohttp.WSMsgType.CLOSE
 
@@ -196,5 +196,5 @@ async def test_time_goes_faster_and_can_be_turned():
     await clock.sleep(1)
     assert not sleeping.done()
     clock.turn(1_000_000)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await sleeping

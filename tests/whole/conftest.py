@@ -33,7 +33,7 @@ async def parley(folder: Path, settings: Mapping[str, str], *command: str) -> tu
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         printed, _ = await process.communicate()
     return process.returncode or 0, printed.decode()
 

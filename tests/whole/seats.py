@@ -117,7 +117,7 @@ class SlackSeat:
     async def sees(self, *wanted: str) -> str:
         assert self.first is not None
         self.last = await self.first.thread.shows(
-            lambda m: m.ts not in self.seen and _holds(m.shown, wanted) and _whole(m.buttons), within=10
+            lambda m: m.ts not in self.seen and _holds(m.shown, wanted) and _whole(m.buttons), within=40
         )
         self.seen.add(self.last.ts)
         self.out.note(self.room, "Parley", _with_buttons(self.last.shown, self.last.buttons))

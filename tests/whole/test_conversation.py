@@ -25,7 +25,7 @@ async def test_an_answer_streams_while_the_model_is_still_speaking(running: Bot,
         cursor = await visitor.cursor()
         id = await visitor.ask("Tell me.")
         shown = ""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             async for kind, event in visitor.events(cursor):
                 if kind == "text":
                     shown += event["delta"]
@@ -83,7 +83,7 @@ async def test_stop_keeps_what_was_said_and_the_next_question_is_answered(
         item = await visitor.answered(id)
         assert [part["type"] for part in item["parts"]] == ["text", "notice"]
         assert said(item) == "Going on"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await endpoint.requests[0].closed.wait()
         assert endpoint.requests[0].left
         assert said(await visitor.answered(await visitor.ask("Still there?"))) == "Still there?"

@@ -90,7 +90,7 @@ def seen(call: Call) -> list[Image.Image]:
 
 async def answered(chat: Chat, words: str) -> None:
     """Until an answer stands complete, with its buttons."""
-    await chat.shows(lambda message: words in message.text and message.buttons, 20)
+    await chat.shows(lambda message: words in message.text and message.buttons, 40)
 
 
 # --- Telegram ------------------------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ async def test_what_cannot_be_used_is_answered_in_plain_words_and_the_model_is_n
     await person.sends_document(chat, b"\x00\x01\x02" * 99, "game.exe", "application/octet-stream")
     await chat.shows("files of this kind (EXE)")
     await person.sends_audio(chat, recorded(tone(1), "mp3")[:100], "cut.mp3")
-    await chat.until(lambda: len(chat.said) == 6, 20)
+    await chat.until(lambda: len(chat.said) == 6, 40)
     assert endpoint.requests == []
     await person.says(chat, "Still there?")
     await answered(chat, "Still there?")
@@ -247,7 +247,7 @@ async def test_a_worker_that_dies_after_the_transcript_does_not_listen_or_show_i
         await endpoint.arrived(2)
         await running.kill()
         await running.start()
-        await chat.shows(lambda message: message.text == "what time is it" and message.buttons, 20)
+        await chat.shows(lambda message: message.text == "what time is it" and message.buttons, 40)
     assert len(listened(endpoint)) == 1
     assert chat.said == ["🎙 I heard: “what time is it”", "what time is it"]
 
@@ -322,12 +322,12 @@ async def test_on_slack_an_image_a_clip_and_a_file_are_taken_in(
     async with bot(tmp_path, **test_slack.by_socket(endpoint, slack, **more)):
         await slack.connected()
         image = await person.uploads(dm, File(photo(), "red.jpg"), text="Which colour?")
-        await test_slack.answered(image.thread, "Which colour?", 20)
+        await test_slack.answered(image.thread, "Which colour?", 40)
         assert len(seen(chats(endpoint)[-1])) == 1
         clip = await person.speaks(dm, recorded(tone(1), "webm"))
-        await test_slack.answered(clip.thread, "what time is it", 20)
+        await test_slack.answered(clip.thread, "what time is it", 40)
         assert len(listened(endpoint)) == 1
         await clip.thread.shows("🎙 I heard: “what time is it”")
         table = await person.uploads(dm, File(b"leeks,7\nonions,9\n", "stock.csv"), text="How many leeks?")
-        await test_slack.answered(table.thread, "How many leeks?", 20)
+        await test_slack.answered(table.thread, "How many leeks?", 40)
         assert "leeks,7" in asked(chats(endpoint)[-1]) or "| leeks | 7 |" in asked(chats(endpoint)[-1])

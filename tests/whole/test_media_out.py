@@ -210,7 +210,7 @@ async def test_a_kill_while_a_picture_is_drawn_leaves_exactly_one_picture(
         await chat.shows(picture, timeout=40)
         await chat.until(lambda: chat.last.buttons == ["Another one like it"])
         await ann.says(chat, "still there?")
-        await chat.shows("still there?", timeout=20)
+        await chat.shows("still there?", timeout=40)
         assert sum(picture(m) for m in chat.from_bot) == 1
     finally:
         await made.remove()
@@ -243,12 +243,12 @@ async def test_on_slack_a_picture_is_drawn_and_changed_in_its_thread_and_a_text_
         await slack.connected()
         question = await ann.says(team, f"{slack.mention} /image a red fox")
         thread = question.thread
-        await thread.until(lambda: len(thread.files) == 1, 20)
+        await thread.until(lambda: len(thread.files) == 1, 40)
         assert thread.files == [png()]
         await ann.says(team, f"{slack.mention} /edit make it brighter", thread=question)
-        await thread.until(lambda: len(thread.files) == 2, 20)
+        await thread.until(lambda: len(thread.files) == 2, 40)
         await ann.says(team, f"{slack.mention} /say {SAID}", thread=question)
-        await thread.until(lambda: len(thread.files) == 3, 20)
+        await thread.until(lambda: len(thread.files) == 3, 40)
         assert form(thread.files[2])[0] == "mp3"
         assert heard(thread.files[2]) == SAID
         assert paths(endpoint) == ["images/generations", "images/edits", "audio/speech"]

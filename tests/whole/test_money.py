@@ -119,7 +119,7 @@ async def test_an_answer_that_a_crash_interrupted_is_counted_once(
 ):
     endpoint.script(say(["word", " word"], gates=[asyncio.Event()]))
     endpoint.reply = say("word " * WORDS)
-    chosen = settings(endpoint, tmp_path, BUDGET_PERSON_DAY="0.0012", PERSON_CONCURRENCY="1", LEASE="1s")
+    chosen = settings(endpoint, tmp_path, BUDGET_PERSON_DAY="0.0012", PERSON_CONCURRENCY="1")
     async with bot(tmp_path, **chosen) as running, Visitor(running) as visitor:
         id = await visitor.ask("one")
         await endpoint.arrived(1)

@@ -20,7 +20,7 @@ async def test_redis_away_refuses_plainly_loses_nothing_and_comes_back_by_itself
     gate = asyncio.Event()
     slow = say(["Slow", " answer"], gates=[gate])
     endpoint.reply = lambda call: slow(call) if call.text == "Asked before" else echo(call)
-    settings = towards(endpoint) | {"REDIS_URL": private_server.url, "LEASE": "1s"}
+    settings = towards(endpoint) | {"REDIS_URL": private_server.url, "LEASE": "5s"}
     async with bot(tmp_path, **settings) as running, Visitor(running) as visitor, httpx.AsyncClient() as http:
         accepted = await visitor.ask("Asked before")
         await endpoint.arrived()
@@ -49,7 +49,7 @@ async def test_one_more_replica_is_one_more_line(
     settings = towards(endpoint) | {
         "REDIS_URL": redis_url,
         "REDIS_PREFIX": prefix,
-        "LEASE": "2s",
+        "LEASE": "4s",
         "ATTEMPTS": "50",
     }
     names = {"front": "ingress", "one": "worker", "two": "worker"}
@@ -175,7 +175,7 @@ async def parley(command: str, folder: Path, *, stdin: str = "", **settings: str
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(60):
         output, _ = await process.communicate(stdin.encode())
     assert process.returncode is not None
     return process.returncode, output.decode()

@@ -39,7 +39,6 @@ def common(endpoint: EndpointSimulator, slack: SlackSimulator) -> dict[str, str]
     return towards(endpoint) | {
         "SLACK_API_BASE_URL": slack.base_url,
         "ALLOWED": "slack:*",
-        "LEASE": "1s",
         "BURST": "0s",
     }
 
@@ -85,7 +84,7 @@ def whole(thread: Thread, text: str) -> bool:
     return any(text in message.shown and "Retry" in message.buttons for message in thread.from_app)
 
 
-async def answered(thread: Thread, text: str, within: float = 10) -> Message:
+async def answered(thread: Thread, text: str, within: float = 30) -> Message:
     """The answer, once it is complete."""
     await thread.until(lambda: whole(thread, text), within)
     return await thread.shows(text)
@@ -298,7 +297,7 @@ async def test_an_answer_is_stopped_in_the_middle_by_slacks_button_and_by_ours(
     await question.thread.shows("Stopped.")
     await question.thread.until(lambda: "Stop" not in question.thread.buttons)
     for call in endpoint.requests:
-        await asyncio.wait_for(call.closed.wait(), 10)
+        await asyncio.wait_for(call.closed.wait(), 30)
 
 
 async def test_an_edit_is_answered_anew_and_a_deletion_ends_the_answer(
@@ -317,7 +316,7 @@ async def test_an_edit_is_answered_anew_and_a_deletion_ends_the_answer(
     await doomed.thread.shows("Words")
     await ann.deletes(doomed)
     call = endpoint.requests[-1]
-    await asyncio.wait_for(call.closed.wait(), 10)
+    await asyncio.wait_for(call.closed.wait(), 30)
     assert call.left
     await doomed.thread.until(lambda: not any(map(slack.streams.running, dm.from_app)))
 
@@ -335,10 +334,10 @@ async def test_a_long_answer_comes_in_order_and_whole_though_slack_drops_its_str
     growing = await question.thread.shows("Paragraph 8")
     slack.streams.drop(growing)
     gate.set()
-    await question.thread.shows("Paragraph 18", within=10)
+    await question.thread.shows("Paragraph 18", within=40)
     slack.limit("chat.update", retry_after=1)
     other.set()
-    await question.thread.shows("Paragraph 47", within=15)
+    await question.thread.shows("Paragraph 47", within=40)
     await question.thread.until(lambda: question.thread.last.buttons == AFTER, 15)
     shown = question.thread.visible()
     assert len(shown) == 2
@@ -388,7 +387,7 @@ async def test_signed_events_are_answered_and_others_are_refused(
         await answered(asked.thread, "what is this?")
         slack.skew = 301
         late = await ann.says(general, f"{slack.mention} too late")
-        await slack.settled(within=20)
+        await slack.settled(within=40)
         assert {delivery.tries[-1].status for delivery in slack.deliveries.of("app_mention")} == {401}
         assert late.thread.visible() == []
         assert len(endpoint.requests) == 3
@@ -475,7 +474,7 @@ async def test_a_kill_between_the_acknowledgement_and_the_answer_leaves_exactly_
     tmp_path: Path, endpoint: EndpointSimulator, slack: SlackSimulator, ann: Person, way: str
 ):
     dm, general = slack.dm(ann), slack.channel("general", [ann])
-    slack.retry_delays = (0.1, 0.3, 0.5)
+    slack.retry_delays = (0.1,) * 100  # until the bot is there again, however slowly it starts
     begun = set[str]()
     gate = asyncio.Event()
 
@@ -504,7 +503,7 @@ async def test_a_kill_between_the_acknowledgement_and_the_answer_leaves_exactly_
                 await question.thread.shows(f"question {n} I say")
             await made.kill()
             await made.start(ready=False)
-            await answered(question.thread, full, within=20)
+            await answered(question.thread, full, within=40)
             assert question.thread.visible() == [full]
             assert len(endpoint.requests) == 2 * n + 2
     finally:
@@ -520,14 +519,14 @@ async def test_two_replicas_share_the_events_and_one_goes_on_when_the_other_is_k
     redis: Redis,
     prefix: str,
 ):
-    shared = by_socket(endpoint, slack, REDIS_URL=redis_url, REDIS_PREFIX=prefix)
+    shared = by_socket(endpoint, slack, REDIS_URL=redis_url, REDIS_PREFIX=prefix, LEASE="5s")
     replicas = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         replicas.append(Bot(tmp_path / name, shared))
     people = [slack.person(f"P{n}") for n in range(6)]
     general = slack.channel("general", [ann])
-    slack.retry_delays = (0.1, 0.3, 0.5)
+    slack.retry_delays = (0.1,) * 100  # until the bot is there again, however slowly it starts
     try:
         await asyncio.gather(*(replica.start() for replica in replicas))
         await slack.connected(2)
@@ -545,7 +544,7 @@ async def test_two_replicas_share_the_events_and_one_goes_on_when_the_other_is_k
         await replicas[0].kill()
         gate.set()
         for question in asked:
-            await question.thread.until(lambda thread=question.thread: whole(thread, ""), 20)
+            await question.thread.until(lambda thread=question.thread: whole(thread, ""), 40)
         for person, question in zip(people, asked, strict=True):
             [shown] = question.thread.visible()
             assert shown in ("Words, and the rest", f"late {person.name}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.process import bot
+from tests.process import bot, until
 from tests.simulators.endpoint import EndpointSimulator, say
 from tests.simulators.telegram import Shown, TelegramSimulator, telegram_simulator
 from tests.whole.conftest import towards
@@ -122,6 +122,11 @@ async def test_a_text_that_the_app_split_while_an_answer_ran_is_one_question(
         await room.until(lambda: room.draft and "The first" in room.draft.text)
         for part in ("one part", "a second part", "the end"):
             await ann.says(room, part)
+
+        async def confirmed() -> bool:
+            return not telegram.updates.pending
+
+        await until(confirmed)
         gate.set()
         answer = await room.shows("the end")
         assert answer.text == "one part\na second part\nthe end"

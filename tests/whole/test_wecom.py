@@ -38,15 +38,15 @@ async def running(
 ) -> AsyncIterator[Bot]:
     """The app and customer service in one process."""
     settings = towards(endpoint) | wecom.environment | wecom.kf_environment
-    settings |= {"ALLOWED": "wecom:*", "LEASE": "1s", "BURST": "0s"}
+    settings |= {"ALLOWED": "wecom:*", "BURST": "0s"}
     async with bot(tmp_path, **settings) as made:
         wecom.deliver_to(f"{made.url}/wecom")
         yield made
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what people see, for ten seconds at the most."""
-    async with asyncio.timeout(10):
+    """Wait for what people see, for half a minute at the most."""
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - the bot is in another process
             await asyncio.sleep(0.01)
 

@@ -35,7 +35,7 @@ async def webhook() -> AsyncIterator[WebhookSimulator]:
 def settings(
     endpoint: EndpointSimulator, wecom: SocketSimulator | WebhookSimulator, **more: str
 ) -> dict[str, str]:
-    return towards(endpoint) | wecom.environment | {"ALLOWED": "wecom:*", "LEASE": "1s", **more}
+    return towards(endpoint) | wecom.environment | {"ALLOWED": "wecom:*", **more}
 
 
 def heard(endpoint: EndpointSimulator) -> list[str]:
@@ -99,6 +99,7 @@ async def test_messages_that_follow_one_another_quickly_have_one_answer_and_no_o
         await socket.until(lambda: first.shown == "One")
         second = await socket.says("ann", "I mean")
         third = await socket.says("ann", "this")
+        await socket.until(lambda: second.texts and third.texts)  # the bot has them
         gate.set()
         await socket.until(lambda: second.finished and third.finished)
         assert "一并回答" in third.shown
@@ -144,7 +145,7 @@ async def test_a_kill_is_not_noticed_by_who_waits_for_the_callback(
 async def test_two_replicas_share_the_one_connection_and_answer_each_message_once(
     tmp_path: Path, endpoint: EndpointSimulator, socket: SocketSimulator, redis_url: str, prefix: str
 ):
-    shared = settings(endpoint, socket, REDIS_URL=redis_url, REDIS_PREFIX=prefix, BURST="0s")
+    shared = settings(endpoint, socket, REDIS_URL=redis_url, REDIS_PREFIX=prefix, BURST="0s", LEASE="10s")
     replicas = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

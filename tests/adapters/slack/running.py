@@ -70,7 +70,7 @@ class Ear:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait for a condition of what was heard or tried."""
-        async with asyncio.timeout(10), self._change:
+        async with asyncio.timeout(30), self._change:
             await self._change.wait_for(condition)
 
     async def _changed(self) -> None:
@@ -118,7 +118,7 @@ def made(
     http: bool = False,
     admits: Any = anyone,
     overview: Any = nothing,
-    ping: float = 0.05,
+    ping: float = 0.5,
     sleep: Callable[[float], Awaitable[None]] = briefly,
     **environment: str,
 ) -> Running:

@@ -21,7 +21,6 @@ RATINGS = (Option("👍", "/feedback good"), Option("👎", "/feedback bad"))
 @pytest.fixture
 async def slack() -> AsyncIterator[SlackSimulator]:
     async with slack_simulator() as simulator:
-        simulator.ack_seconds = 0.5
         simulator.retry_delays = (0.0, 0.05, 0.05)
         yield simulator
 
@@ -99,6 +98,7 @@ async def test_a_rating_is_heard_and_nothing_is_said_about_it(slack: SlackSimula
 async def test_while_nothing_can_be_accepted_a_press_fails_where_it_is_seen(
     slack: SlackSimulator, ann: Person, way: Any
 ) -> None:
+    slack.ack_seconds = 1
     async with way(slack) as bot:
         question = await asked(slack, bot, ann)
         await answered(bot, Choices("Which?", (Option("Chef", "/role chef"),)), End())

@@ -29,7 +29,6 @@ PNG = b"\x89PNG a picture"
 @pytest.fixture
 async def slack() -> AsyncIterator[SlackSimulator]:
     async with slack_simulator() as simulator:
-        simulator.ack_seconds = 0.5
         simulator.retry_delays = (0.0, 0.05, 0.05)
         yield simulator
 
@@ -113,6 +112,7 @@ async def test_it_is_acknowledged_only_after_it_was_accepted(
 async def test_while_nothing_can_be_accepted_it_is_not_acknowledged_and_comes_again(
     slack: SlackSimulator, ann: Person, way: Any
 ) -> None:
+    slack.ack_seconds = 1
     async with way(slack, ear=Ear(Unavailable("away"), Unavailable("away"))) as bot:
         await ann.says(slack.dm(ann), "hello")
         await bot.ear.hears(1)
@@ -236,7 +236,7 @@ async def test_it_connects_again_when_slack_asks_for_it(
 ) -> None:
     async with running(slack) as bot:
         await slack.disconnect(reason)
-        await slack.until(lambda: slack.sockets.hellos == 2)
+        await slack.until(lambda: slack.sockets.hellos >= 2)
         await ann.says(slack.dm(ann), "hello")
         await bot.ear.hears(1)
         await slack.settled()
@@ -245,7 +245,7 @@ async def test_it_connects_again_when_slack_asks_for_it(
 async def test_it_connects_again_when_the_line_dies(slack: SlackSimulator, ann: Person) -> None:
     async with running(slack) as bot:
         slack.cut()
-        await slack.until(lambda: slack.sockets.hellos == 2)
+        await slack.until(lambda: slack.sockets.hellos >= 2)
         await ann.says(slack.dm(ann), "hello")
         await bot.ear.hears(1)
 
@@ -426,6 +426,7 @@ async def test_without_a_signing_secret_nothing_is_served(slack: SlackSimulator)
 async def test_what_people_say_and_our_secrets_are_not_logged(
     slack: SlackSimulator, ann: Person, way: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    slack.ack_seconds = 1
     async with way(slack, ear=Ear(Unavailable("away"))) as bot:
         await ann.says(slack.dm(ann), "between us")
         await bot.ear.hears(1)
@@ -439,6 +440,7 @@ async def test_what_people_say_and_our_secrets_are_not_logged(
 async def test_a_fault_of_ours_is_told_with_its_trace_and_the_message_comes_again(
     slack: SlackSimulator, ann: Person, way: Any
 ) -> None:
+    slack.ack_seconds = 1
     with capture_logs() as logs:
         async with way(slack, ear=Ear(ValueError("a fault of ours"))) as bot:
             await ann.says(slack.dm(ann), "between us")

@@ -65,7 +65,7 @@ async def test_an_address_that_has_expired_is_not_tried_for_ever(addresses: Addr
     socket = Socket(credentials, bolt(credentials, take), ping=0.02)
     with capture_logs() as logs:
         running = asyncio.create_task(socket.run())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await addresses.connected.wait()
         running.cancel()
         await asyncio.wait([running])

@@ -155,7 +155,7 @@ async def test_after_a_doubtful_word_the_text_grows_by_updates(acme: Office) -> 
     reply, said = acme.reply(incoming), ["One "]
     await reply.send(Text("One "))
     acme.slack.fail(times=1, status=504, method="chat.appendStream")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not acme.slack.called("chat.update"):
             said.append("more ")
             await reply.send(Text("more "))

@@ -40,12 +40,12 @@ class Time:
 
     async def paused(self, seconds: float, times: int = 1) -> None:
         """Wait until somebody has begun to pause for so long, so often."""
-        async with asyncio.timeout(10), self._begun:
+        async with asyncio.timeout(30), self._begun:
             await self._begun.wait_for(lambda: self.pauses.count(seconds) >= times)
 
     async def holds(self, seconds: float) -> None:
         """Wait until somebody is in a pause that was to last so long."""
-        async with asyncio.timeout(10), self._begun:
+        async with asyncio.timeout(30), self._begun:
             await self._begun.wait_for(
                 lambda: any(length == seconds and not over.done() for _, length, over in self._waiting)
             )
@@ -100,7 +100,7 @@ class Ear:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait for a condition of what was heard or tried."""
-        async with asyncio.timeout(10), self._change:
+        async with asyncio.timeout(30), self._change:
             await self._change.wait_for(condition)
 
     async def _changed(self) -> None:
@@ -127,7 +127,7 @@ class Running:
 
 async def confirmed(telegram: TelegramSimulator) -> None:
     """Wait until the bot has acknowledged everything."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while telegram.updates.pending:  # noqa: ASYNC110 - it tells nobody when one is confirmed
             await asyncio.sleep(0.002)
 

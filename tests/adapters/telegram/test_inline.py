@@ -27,13 +27,13 @@ def ann(telegram: TelegramSimulator) -> Person:
 
 async def results(person: Person, text: str) -> list[dict[str, Any]]:
     query = await person.inline_query(text)
-    return await asyncio.wait_for(query.answered, 5)
+    return await asyncio.wait_for(query.answered, 30)
 
 
 async def card(ann: Person, question: str) -> Shown:
     """A card in a chat that the bot is not in."""
     query = await ann.inline_query(question)
-    await asyncio.wait_for(query.answered, 5)
+    await asyncio.wait_for(query.answered, 30)
     return await ann.chooses(query)
 
 
@@ -103,7 +103,7 @@ async def test_who_presses_twice_has_asked_once(telegram: TelegramSimulator, ann
     async with running(telegram, TELEGRAM_INLINE="on") as bot:
         shown = await pressed(bot, ann)
         again = await ann.presses(shown, "Answer")
-        await asyncio.wait_for(again.answered, 5)
+        await asyncio.wait_for(again.answered, 30)
         assert len(bot.ear.tried) == 2
         assert len(bot.ear.heard) == 1
 
@@ -121,7 +121,7 @@ async def test_a_card_that_nobody_knows_any_more_says_so(telegram: TelegramSimul
     async with running(telegram, TELEGRAM_INLINE="on") as bot:
         shown = await card(ann, "why")
         press = await ann.presses(shown, "ask:gone", forged=True)
-        assert "too old" in (await asyncio.wait_for(press.answered, 5)).text
+        assert "too old" in (await asyncio.wait_for(press.answered, 30)).text
         await confirmed(telegram)
         assert bot.ear.tried == []
 

@@ -53,7 +53,7 @@ async def test_a_pressed_button_is_its_value_as_a_command(
         shown = await asked(bot, ann, chat)
         press = await ann.presses(shown, label)
         await bot.ear.hears(2)
-        answer = await asyncio.wait_for(press.answered, 5)
+        answer = await asyncio.wait_for(press.answered, 30)
         assert answer.text == ""
         heard = bot.ear.heard[1]
         assert (heard.id, heard.text, heard.addressed) == (f"cb:{press.id}", value, "command")
@@ -83,7 +83,7 @@ async def test_a_button_that_nobody_knows_any_more_says_so_in_the_persons_langua
     async with running(telegram) as bot:
         shown = await asked(bot, ann, chat)
         press = await ann.presses(shown, "~gone", forged=True)
-        answer = await asyncio.wait_for(press.answered, 5)
+        answer = await asyncio.wait_for(press.answered, 30)
         assert (answer.text, answer.alert) == ("这个按钮已过期，请重新提问。", True)
         await confirmed(telegram)
         assert len(bot.ear.tried) == 1
@@ -96,7 +96,7 @@ async def test_who_has_too_much_waiting_is_told_so_at_the_button(
         shown = await asked(bot, ann, chat)
         bot.ear.outcomes = [Busy("Too much waits already. " * 20)]
         press = await ann.presses(shown, "Poet")
-        answer = await asyncio.wait_for(press.answered, 5)
+        answer = await asyncio.wait_for(press.answered, 30)
         assert answer.alert
         assert answer.text.startswith("Too much waits already.")
 
@@ -108,7 +108,7 @@ async def test_a_button_is_answered_at_once_even_while_nothing_can_be_accepted_a
         shown = await asked(bot, ann, chat)
         bot.ear.outcomes = [Unavailable("Redis is away"), Unavailable("Redis is away")]
         press = await ann.presses(shown, "Poet")
-        await asyncio.wait_for(press.answered, 5)
+        await asyncio.wait_for(press.answered, 30)
         await bot.time.paused(2.0)
         bot.time.go(2)
         await bot.ear.hears(2)

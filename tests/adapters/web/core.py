@@ -23,7 +23,7 @@ from adapters.web.stream import Pace
 from bot.api import Accepted, Duplicate, End, Host, Incoming, Outcome, Reply, Store, Text, Unavailable
 from tests.adapters.memory_store import MemoryJournal, MemoryStore
 
-PATIENCE = 10.0  # seconds that anything may take on a loaded machine
+PATIENCE = 30.0  # seconds that anything may take on a loaded machine
 
 Script = Callable[[Incoming, Reply], Awaitable[None]]
 

@@ -71,7 +71,7 @@ class Ear:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait for a condition of what was heard or tried."""
-        async with asyncio.timeout(10), self._change:
+        async with asyncio.timeout(30), self._change:
             await self._change.wait_for(condition)
 
 

@@ -66,7 +66,7 @@ class Operator:
 
     async def status(self) -> int:
         """How the sign-in ends."""
-        return await asyncio.wait_for(self.task, 10)
+        return await asyncio.wait_for(self.task, 30)
 
     async def accounts(self) -> dict[str, Account]:
         """Who has signed in."""
@@ -174,11 +174,11 @@ async def test_a_line_is_read_from_the_terminal():
         typing = asyncio.create_task(typed(terminal))
         await asyncio.sleep(0)
         os.write(keyboard, b"4711\n")
-        assert await asyncio.wait_for(typing, 10) == "4711"
+        assert await asyncio.wait_for(typing, 30) == "4711"
         waiting = asyncio.create_task(typed(terminal))
         await asyncio.sleep(0)
         os.close(keyboard)
-        assert await asyncio.wait_for(waiting, 10) == ""
+        assert await asyncio.wait_for(waiting, 30) == ""
 
 
 async def test_an_account_that_lives_elsewhere_is_asked_for_there(ilink: ILinkSimulator, ann: Person):
@@ -312,7 +312,7 @@ async def link(operator: Operator) -> str:
 
 async def until(condition: Callable[[], Awaitable[object]]) -> None:
     """Wait for what another task will bring about."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await condition():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.002)
 

@@ -65,7 +65,7 @@ class Pauses:
 
     async def go(self, times: int = 1) -> None:
         """Let those go on who wait; as many waits have begun by then."""
-        async with asyncio.timeout(5), self.begun:
+        async with asyncio.timeout(30), self.begun:
             await self.begun.wait_for(lambda: sum(one in _HELD for one in self.lengths) >= times)
         for over in self.held:
             if not over.done():

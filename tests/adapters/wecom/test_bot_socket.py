@@ -36,11 +36,15 @@ async def wecom() -> AsyncIterator[SocketSimulator]:
 
 
 @asynccontextmanager
-async def drawer_of(redis: Redis, prefix: str, *, lease: float = 15.0) -> AsyncIterator[Store]:
-    """A process's own store on the Redis that all share."""
+async def drawer_of(redis: Redis, prefix: str) -> AsyncIterator[Store]:
+    """A process's own store on the Redis that all share; whoever would lead looks often whether nobody does."""
     feeds = Feeds(redis)
+
+    async def moment(_: float) -> None:
+        await asyncio.sleep(0.01)
+
     try:
-        yield RedisStore(redis, Keys(prefix), "wecom", feeds, lease=lease)
+        yield RedisStore(redis, Keys(prefix), "wecom", feeds, sleep=moment)
     finally:
         await feeds.close()
 
@@ -614,7 +618,7 @@ async def test_of_two_replicas_one_is_connected_and_either_answers(
     redis: Redis,
     prefix: str,
 ):
-    async with drawer_of(redis, prefix, lease=0.6) as one, drawer_of(redis, prefix, lease=0.6) as other:
+    async with drawer_of(redis, prefix) as one, drawer_of(redis, prefix) as other:
         first, second = made(wecom, store=one), made(wecom, store=other)
         first.task = asyncio.create_task(first.line.run(first.core.submit))
         await wecom.connected(1)

@@ -40,13 +40,12 @@ from bot.roles.own import OwnRoles
 from bot.scope import home, scope, shared
 from bot.sessions import Sessions
 from bot.settings import DialogueSettings
-from bot.tokens import Tokens
 from bot.tools import Toolbox
 from bot.traces import Traces
 from bot.usage import Usages
 from bot.voices import Voices
 from bot.window import Windows
-from tests.bot.doubles import Collected, Held, catalogue, delivery
+from tests.bot.doubles import Collected, Held, catalogue, delivery, tokens
 from tests.bot.test_dialogue import Model
 
 ADMIN = "boss"
@@ -97,7 +96,7 @@ class House:
             casting=casting,
             router=self.server,  # type: ignore[arg-type]
             meter=self.server,  # type: ignore[arg-type]
-            tokens=Tokens(),
+            tokens=tokens(),
             settings=DialogueSettings(context_summary=False),
             after=after,
             tools=tools,
@@ -108,9 +107,7 @@ class House:
         )
         self.limits = Limits(LimitSettings.load({"RATE_LIMIT": "off"}), redis, self.keys, clock=self.clock)
         self.usages = Usages(redis, self.keys, clock=self.clock)
-        accounts = Accounts(
-            self.limits, self.usages, Prices.load(None), self.access, Inbox(redis, self.keys)
-        )
+        accounts = Accounts(self.limits, self.usages, Prices.load(None), self.access, Inbox(redis, self.keys))
         family = [
             *Basics(self.windows, self.dialogue).commands(),
             *Keeping(self.windows).commands(),

@@ -21,9 +21,8 @@ from bot.roles import Roles
 from bot.roles.casting import Casting
 from bot.roles.own import OwnRoles
 from bot.settings import DialogueSettings
-from bot.tokens import Tokens
 from bot.window import Windows
-from tests.bot.doubles import Collected, delivery, incoming
+from tests.bot.doubles import Collected, delivery, incoming, tokens
 from tests.bot.test_dialogue import Model, says
 
 
@@ -54,7 +53,7 @@ class House:
             casting=casting,
             router=self.server,  # type: ignore[arg-type]
             meter=self.server,  # type: ignore[arg-type]
-            tokens=Tokens(),
+            tokens=tokens(),
             settings=DialogueSettings(),
         )
         family = [

@@ -70,12 +70,11 @@ from bot.routing import Router
 from bot.speaking import ANSWER_LIMIT, Muting, Speaking, aloud
 from bot.tape import LARGEST as TAPE_LIMIT
 from bot.tape import Tape
-from bot.tokens import Tokens
 from bot.unpacking import NotReceived
 from bot.usage import Usages
 from bot.voices import Voices
 from bot.window import Exchange, Turn, Windows
-from tests.bot.doubles import Collected, Held, catalogue, delivery, incoming
+from tests.bot.doubles import Collected, Held, catalogue, delivery, incoming, tokens
 from tests.bot.media.recordings import recorded, spoken, tone
 from tests.simulators.endpoint import EndpointSimulator, endpoint_simulator, fail, hang, raw, say
 from tests.simulators.endpoint_media import png
@@ -117,7 +116,7 @@ class House:
         self.windows, self.easel = Windows(redis, keys, ttl=600), Easel(redis, keys)
         self.attached = Attached(redis, keys, ttl=600)
         held = Limits(LimitSettings.load({"RATE_LIMIT": "off", **limits}), redis, keys)
-        meter = Meter(router, held, prices, Tokens())
+        meter = Meter(router, held, prices, tokens())
         voices = Voices(router)
         self.speaking = Speaking(router, meter, workshop, voices, Tape(redis, keys), clock=lambda: self.now)
         pictures = Pictures(router, meter, workshop, self.easel, self.attached)
@@ -403,7 +402,7 @@ async def test_drawing_stops_when_the_person_says_so(house, endpoint):
     call = await endpoint.arrived()
     made.stop()
     await drawing
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await call.closed.wait()
     assert call.left
     assert reply.notices == ["stopped"]

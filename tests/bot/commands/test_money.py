@@ -35,9 +35,7 @@ class House:
         given = {"RATE_LIMIT": "off", **chosen}
         self.limits = Limits(LimitSettings.load(given), redis, keys, clock=lambda: NOON)
         self.usages = Usages(redis, keys, clock=lambda: NOON)
-        accounts = Accounts(
-            self.limits, self.usages, Prices.load(None), self.access, Inbox(redis, keys)
-        )
+        accounts = Accounts(self.limits, self.usages, Prices.load(None), self.access, Inbox(redis, keys))
         self.registry = Registry(
             Money(accounts, self.limits, self.usages, clock=lambda: NOON).commands(),
             languages=catalogue.languages,

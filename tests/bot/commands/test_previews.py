@@ -31,9 +31,8 @@ from bot.meter import PICTURE_BOUND, Meter
 from bot.middleware import Commands
 from bot.prices import Prices
 from bot.routing import Router
-from bot.tokens import Tokens
 from bot.usage import Usages
-from tests.bot.doubles import Collected, Held, catalogue, delivery
+from tests.bot.doubles import Collected, Held, catalogue, delivery, tokens
 from tests.simulators.endpoint import CUT, EndpointSimulator, endpoint_simulator, event, raw
 from tests.simulators.endpoint_media import ROUGH, png
 
@@ -95,7 +94,7 @@ async def studio(
         router = Router(EndpointSettings.load(given), given, client=client)
         routers.append(router)
         held = Limits(LimitSettings.load({"RATE_LIMIT": "off", **limits}), redis, keys)
-        return Studio(redis, keys, router, Meter(router, held, Prices.load(file), Tokens()), workshop)
+        return Studio(redis, keys, router, Meter(router, held, Prices.load(file), tokens()), workshop)
 
     yield make
     for router in routers:

@@ -23,9 +23,8 @@ from bot.roles import Roles
 from bot.roles.casting import Casting
 from bot.roles.own import NAME_LIMIT, OWN_LIMIT, PROMPT_LIMIT, OwnRoles, group_of, owner_of, role_id
 from bot.settings import DialogueSettings
-from bot.tokens import Tokens
 from bot.window import Windows
-from tests.bot.doubles import Collected, Held, incoming
+from tests.bot.doubles import Collected, Held, incoming, tokens
 from tests.bot.test_dialogue import Model
 
 HOME, CLUB = Place("test", "bot", "home"), Place("test", "bot", "club", kind="group")
@@ -50,7 +49,7 @@ class House:
             casting=casting,
             router=self.model,  # type: ignore[arg-type]
             meter=self.model,  # type: ignore[arg-type]
-            tokens=Tokens(),
+            tokens=tokens(),
             settings=DialogueSettings(),
             clock=float,
         )

@@ -23,10 +23,9 @@ from bot.media.workshop import Workshop
 from bot.meter import Meter
 from bot.prices import Prices
 from bot.routing import Router
-from bot.tokens import Tokens
 from bot.tools import Deed
 from tests.bot.commands.test_media import PRICES, House
-from tests.bot.doubles import Collected
+from tests.bot.doubles import Collected, tokens
 from tests.simulators.endpoint import EndpointSimulator, endpoint_simulator, fail
 from tests.simulators.endpoint_media import png
 
@@ -83,7 +82,7 @@ async def studio(
         prices = Prices.load(own)
         house = House(redis, keys, routers[-1], workshop, prices)
         held = Limits(LimitSettings.load({"RATE_LIMIT": "off", **limits}), redis, keys)
-        meter = Meter(routers[-1], held, prices, Tokens())
+        meter = Meter(routers[-1], held, prices, tokens())
         attached = Attached(redis, keys, ttl=600)
         pictures = Pictures(routers[-1], meter, workshop, Easel(redis, keys), attached)
         return Studio(house, brushes(pictures))

@@ -34,7 +34,7 @@ async def client() -> AsyncIterator[Client]:
 @pytest.fixture
 async def hasty() -> AsyncIterator[Client]:
     """A client whose patience ends before a test's does."""
-    made = Client(Timeouts(connect=0.2, first_byte=0.2, idle=0.2, linger=0.05))
+    made = Client(Timeouts(connect=1, first_byte=1, idle=1, linger=0.05))
     yield made
     await made.close()
 

@@ -105,7 +105,10 @@ def _shown(output: av.container.OutputContainer) -> None:
     stream = cast(av.VideoStream, output.add_stream("mpeg4", rate=5))
     stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
     for _ in range(5):
-        output.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
+        picture = av.VideoFrame(64, 64, "yuv420p")
+        for plane in picture.planes:
+            plane.update(bytes(plane.buffer_size))  # or it shows whatever was in memory
+        output.mux(stream.encode(picture))
     output.mux(stream.encode(None))
 
 

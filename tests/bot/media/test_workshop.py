@@ -33,7 +33,7 @@ Eventually = Callable[[Callable[[], Awaitable[object]]], Awaitable[None]]
 MEGABYTE = 1024 * 1024
 MEMORY = 300 * MEGABYTE  # above idle
 BLOCKED = 0.05  # seconds
-SOON = 10.0  # seconds in which bad input is answered
+SOON = 40.0  # seconds in which bad input is answered, on however busy a machine
 
 
 def running() -> list[psutil.Process]:
@@ -55,6 +55,20 @@ def photograph(size: tuple[int, int] = (3000, 2000), form: str = "JPEG") -> byte
     quick = {"PNG": {"compress_level": 1}, "WEBP": {"method": 0}, "AVIF": {"speed": 10}}.get(form, {})
     coarse.resize(size, Image.Resampling.BILINEAR).save(file, form, **quick)
     return file.getvalue()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _taken() -> Iterator[None]:
+    """Large pictures and films go with the last of these tests."""
+    yield
+    photograph.cache_clear()
+    reel.cache_clear()
+
+
+@cache
+def reel(seconds: float) -> bytes:
+    """A film with a tone."""
+    return recorded(tone(seconds), "mov")
 
 
 @asynccontextmanager
@@ -82,7 +96,6 @@ async def ticking() -> AsyncIterator[list[float]]:
         await ticker  # the gap under way counts, too
     finally:
         ticker.cancel()
-        gc.unfreeze()
 
 
 @contextmanager
@@ -182,11 +195,11 @@ async def test_fifty_pictures_at_once_are_made_small_in_little_memory(workshop: 
 async def test_twenty_five_megabytes_of_film_are_heard_without_holding_anything_up(
     workshop: Workshop,
 ) -> None:
-    film = recorded(tone(600), "mov")
-    film += b"\0\0\0\0free" + bytes(25 * MEGABYTE - len(film) - 8)
+    data = reel(600)
+    data += b"\0\0\0\0free" + bytes(25 * MEGABYTE - len(data) - 8)
     with watched() as memory:
         async with ticking() as gaps:
-            sound = await workshop.sound(film)
+            sound = await workshop.sound(data)
     assert sound.duration == pytest.approx(600, abs=1)
     assert len(sound.data) < 5 * MEGABYTE
     assert max(memory) < MEMORY
@@ -249,14 +262,12 @@ async def test_a_process_knows_no_secret(workshop: Workshop, monkeypatch: pytest
 
 
 async def test_what_takes_too_long_is_given_up_and_the_next_is_served() -> None:
-    shop = Workshop(Bounds(seconds=1.5))
-    data = recorded(tone(200), "mov")
+    shop = Workshop(Bounds(seconds=4))
     await shop.document(b"words")
     slow = running()[0]
-    began = time.monotonic()
-    with pytest.raises(TooMuch):
-        await shop.join([data] * 12, "mp3")
-    assert time.monotonic() - began < 5
+    slow.suspend()  # slower than any task, on a machine of any speed
+    with pytest.raises(TooMuch, match="not done in 4 s"):
+        await shop.join([wave(tone(1))], "mp3")
     assert (await shop.document(b"words")).text == "words"
     assert slow not in running()
     await shop.close()
@@ -265,7 +276,7 @@ async def test_what_takes_too_long_is_given_up_and_the_next_is_served() -> None:
 async def test_a_process_that_dies_is_replaced_and_its_work_done_again(
     workshop: Workshop, eventually: Eventually
 ) -> None:
-    work = asyncio.create_task(workshop.voice(recorded(tone(300), "mov"), "mp3"))
+    work = asyncio.create_task(workshop.voice(reel(300), "mp3"))
 
     async def begun() -> bool:
         return bool(running()) and running()[0].cpu_times().user > 0.3
@@ -280,7 +291,7 @@ async def test_a_process_that_dies_is_replaced_and_its_work_done_again(
 async def test_work_that_nobody_waits_for_any_more_is_ended(
     workshop: Workshop, eventually: Eventually
 ) -> None:
-    work = asyncio.create_task(workshop.voice(recorded(tone(300), "mov"), "mp3"))
+    work = asyncio.create_task(workshop.voice(reel(300), "mp3"))
 
     async def begun() -> bool:
         return bool(running())

@@ -40,7 +40,7 @@ class News:
         async with self.condition:
             self.condition.notify_all()
 
-    async def until(self, true: Callable[[], object], seconds: float = 10.0) -> None:
+    async def until(self, true: Callable[[], object], seconds: float = 30) -> None:
         """Wait for a condition; `TimeoutError` after so many seconds."""
         async with asyncio.timeout(seconds), self.condition:
             await self.condition.wait_for(lambda: bool(true()))

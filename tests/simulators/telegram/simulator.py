@@ -171,7 +171,7 @@ class TelegramSimulator(Faults):
         return [call.error for call in self.calls if call.error and method in (None, call.method)]
 
     async def until(
-        self, condition: Callable[[], object], timeout: float = 10, *, chat: Chat | None = None
+        self, condition: Callable[[], object], timeout: float = 30, *, chat: Chat | None = None
     ) -> None:
         """Wait until a condition of this state holds; raises AssertionError after `timeout` seconds.
 

@@ -241,7 +241,7 @@ class Chat:
         followed = any(message.time >= last.time and message.by_bot for message in self.messages[-1:])
         return None if followed or self.sim.clock() - last.time > _DRAFT_SECONDS else last
 
-    async def shows(self, wanted: str | Callable[[Shown], object], timeout: float = 10) -> Shown:
+    async def shows(self, wanted: str | Callable[[Shown], object], timeout: float = 30) -> Shown:
         """The bot's first message that holds a text or a condition, as soon as there is one.
 
         Raises AssertionError with what is on the screen after `timeout` seconds.
@@ -256,7 +256,7 @@ class Chat:
         await self._wait(look, timeout, self)
         return found[0]
 
-    async def until(self, condition: Callable[[], object], timeout: float = 10) -> None:
+    async def until(self, condition: Callable[[], object], timeout: float = 30) -> None:
         """Wait until a condition of the simulator's state holds; raises AssertionError after `timeout`."""
         await self._wait(condition, timeout, None)
 

@@ -87,7 +87,7 @@ class Person:
         self.following = event != "unsubscribe"
         return await self.deliver(self, {"MsgType": "event", "Event": event, "EventKey": key, **more})
 
-    async def until(self, count: int, patience: float = 20.0) -> None:
+    async def until(self, count: int, patience: float = 30) -> None:
         """Wait until they see so many bubbles; `patience` in real seconds."""
         async with asyncio.timeout(patience), self._changed:
             await self._changed.wait_for(lambda: len(self.shown) >= count)

@@ -121,7 +121,7 @@ class Replica:
 
         A message that WeChat has posted and we have not noted is posted again: WeChat knows no names for them.
         """
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while self._unnoted():  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.001)
         await self._rest()
@@ -199,7 +199,7 @@ class Serving:
         )
         self._server = _Quiet(config)
         self._task = asyncio.create_task(self._server.serve())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not self._server.started:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.002)
 
