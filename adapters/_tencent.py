@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 import aiohttp
 
+from adapters._body import gathered
 from adapters._draft import Later
 from adapters._sealed import Seal
 from bot.api import Unavailable
@@ -266,12 +267,10 @@ async def _reaching(request: Awaitable[T]) -> T:
 
 
 async def _capped(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    data = bytearray()
-    async for chunk in response.content.iter_chunked(65536):
-        data += chunk
-        if len(data) > limit:
-            raise ApiRefused(0, f"more than {limit} bytes")
-    return bytes(data)
+    data = await gathered(response.content.iter_chunked(65536), limit)
+    if data is None:
+        raise ApiRefused(0, f"more than {limit} bytes")
+    return data
 
 
 def _checked(status: int, data: bytes) -> dict[str, Any]:

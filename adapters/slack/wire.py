@@ -13,6 +13,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from adapters._body import gathered
 from bot.api import Gone, Unavailable
 
 _CHUNK = 64 * 1024
@@ -207,9 +208,7 @@ async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
     attached = response.headers.get("Content-Disposition", "").lower().startswith("attachment")
     if response.content_type == "text/html" and not attached:
         raise Gone("Slack shows its login page in place of the file: is the scope files:read granted?")
-    read = bytearray()
-    async for chunk in response.content.iter_chunked(_CHUNK):
-        read += chunk
-        if len(read) > limit:
-            raise Gone(f"a file of more than {limit} bytes")
-    return bytes(read)
+    data = await gathered(response.content.iter_chunked(_CHUNK), limit)
+    if data is None:
+        raise Gone(f"a file of more than {limit} bytes")
+    return data

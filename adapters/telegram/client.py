@@ -16,6 +16,7 @@ from telegram import Bot
 from telegram.error import BadRequest, InvalidToken, NetworkError, RetryAfter, TelegramError, TimedOut
 from telegram.request import BaseRequest
 
+from adapters._body import gathered
 from adapters.telegram.settings import CLOUD
 from bot.api import Gone, Unavailable
 
@@ -248,12 +249,10 @@ def _form(data: Any) -> tuple[aiohttp.FormData, dict[str, str]]:
 
 
 async def _capped(stream: aiohttp.StreamReader, limit: int) -> bytes:
-    read = bytearray()
-    async for chunk in stream.iter_chunked(_CHUNK):
-        read += chunk
-        if len(read) > limit:
-            raise Gone(f"a file of more than {limit} bytes")
-    return bytes(read)
+    data = await gathered(stream.iter_chunked(_CHUNK), limit)
+    if data is None:
+        raise Gone(f"a file of more than {limit} bytes")
+    return data
 
 
 def _read(path: Path, limit: int) -> bytes:

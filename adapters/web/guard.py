@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
+from adapters._body import body_of
 from bot.api import Host
 
 BODY_LIMIT = 256 * 1024
@@ -77,12 +78,10 @@ def bearer(request: Request) -> str:
 
 async def body(request: Request, limit: int = BODY_LIMIT, key: str = "too_large") -> bytes:
     """The body, read no further than `limit` bytes. Raises `Refusal` with the sentence `key`."""
-    read = bytearray()
-    async for chunk in request.stream():
-        read += chunk
-        if len(read) > limit:
-            raise Refusal(413, key)
-    return bytes(read)
+    found = await body_of(request, limit)
+    if found is None:
+        raise Refusal(413, key)
+    return found
 
 
 def _authority(url: str) -> str:

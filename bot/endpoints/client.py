@@ -211,13 +211,16 @@ class Client:
         if session is not None:
             await session.close()
 
-    def _body(self, body: Mapping[str, Any] | Form | None) -> tuple[bytes, str]:
+    async def _body(self, body: Mapping[str, Any] | Form | None) -> tuple[bytes, str]:
         """The bytes of a body, and their type."""
         if body is None:
             return b"", ""
         if isinstance(body, Form):
             boundary = f"parley-{self._boundary()}"
-            return body.encoded(boundary), f"multipart/form-data; boundary={boundary}"
+            # Recordings have megabytes, and a join of so many lets others run meanwhile.
+            return await asyncio.to_thread(
+                body.encoded, boundary
+            ), f"multipart/form-data; boundary={boundary}"
         return _encoded(body), "application/json"
 
     def _headers(self, server: Server, kind: str, accept: str) -> dict[str, str]:
@@ -244,7 +247,7 @@ class Client:
         accept: str,
         deadline: float,
     ) -> aiohttp.ClientResponse:
-        sent, kind = self._body(body)
+        sent, kind = await self._body(body)
         headers = self._headers(server, kind, accept if kind else "application/json")
         # What is large goes as a file does, piece by piece, because one long write would hold up all others.
         data = io.BytesIO(sent) if len(sent) > _PIECE else sent

@@ -161,12 +161,19 @@ class _Watched(AbstractResolver):
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    body = bytearray()
+    body: list[bytes] = []
+    size, piece = 0, bytearray()
     async for chunk in response.content.iter_chunked(_CHUNK):  # counted as unpacked
-        body += chunk
-        if len(body) > limit:
+        size += len(chunk)
+        if size > limit:
             raise TooLarge(f"more than {limit} bytes", limit=max(1, limit // _MEGABYTE))
-    return bytes(body)
+        piece += chunk
+        if len(piece) >= _CHUNK:
+            body.append(bytes(piece))
+            piece.clear()
+    body.append(bytes(piece))
+    # Megabytes of memory that is touched for the first time can be slow; a join of so many lets others run meanwhile.
+    return b"".join(body) if size < _MEGABYTE else await asyncio.to_thread(b"".join, body)
 
 
 async def _enclosed(url: str, limit: int) -> bytes:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from adapters._body import gathered
 from bot.api import Gone, Unavailable
 
 CDN = "https://novac2c.cdn.weixin.qq.com/c2c"
@@ -180,12 +181,7 @@ async def _reaching(request: Awaitable[T]) -> T:
 
 
 async def _capped(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
-    data = bytearray()
-    async for chunk in response.content.iter_chunked(65536):
-        data += chunk
-        if len(data) > limit:
-            return None
-    return bytes(data)
+    return await gathered(response.content.iter_chunked(65536), limit)
 
 
 def _checked(status: int, data: bytes | None) -> dict[str, Any]:

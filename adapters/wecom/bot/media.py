@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from adapters._body import gathered
 from adapters._envelope import Forged, media_opened
 from adapters._sealed import Seal
 from adapters.wecom.bot.drawer import File
@@ -233,9 +234,7 @@ def is_public(address: str) -> bool:
 
 
 async def _capped(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    data = bytearray()
-    async for chunk in response.content.iter_chunked(65536):
-        data += chunk
-        if len(data) > limit:
-            raise Gone(f"more than {limit} bytes")
-    return bytes(data)
+    data = await gathered(response.content.iter_chunked(65536), limit)
+    if data is None:
+        raise Gone(f"more than {limit} bytes")
+    return data
