@@ -15,9 +15,15 @@ local retried = #kept > 0 and begins(kept[#kept], replaced)
 if retried then
   table.remove(kept)
 end
-for _, earlier in ipairs(kept) do
+for number, earlier in ipairs(kept) do
   if begins(earlier, mark) then
-    return 0
+    if mark ~= replaced then
+      return 0
+    end
+    -- Asked again after something else was done, such as a drawing: it moves to the end.
+    redis.call('LREM', KEYS[1], 1, earlier)
+    table.remove(kept, number)
+    break
   end
 end
 if retried then

@@ -146,7 +146,8 @@ class Windows:
     async def append(self, conversation: str, exchange: Exchange, *, replaces: str = "") -> None:
         """Add an exchange; adding it again changes nothing.
 
-        Where `replaces` is the id of the last exchange, the new one takes its place: a question asked again.
+        Where `replaces` is the id of the last exchange, or of an earlier one with the same id, the new one takes
+        its place, at the end: a question asked again.
         """
         exchange = replace(
             exchange,

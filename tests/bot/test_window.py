@@ -110,6 +110,14 @@ async def test_only_the_last_exchange_can_be_replaced(windows: Windows) -> None:
     assert [e.id for e in await windows.load("c")] == ["1", "2", "3"]
 
 
+async def test_a_question_asked_again_after_something_else_moves_to_the_end(windows: Windows) -> None:
+    for name in ("1", "2"):
+        await windows.append("c", exchange(name))
+    for _ in range(2):
+        await windows.append("c", exchange("1", "better"), replaces="1")
+    assert await windows.load("c") == [exchange("2"), exchange("1", "better")]
+
+
 async def test_an_unanswered_question_is_added_by_its_retry(windows: Windows) -> None:
     await windows.append("c", exchange("1"))
     await windows.append("c", exchange("2"), replaces="2")
