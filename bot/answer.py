@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import TypeAdapter
 
-from bot.api import Notice, Usage
+from bot.api import Usage
 from bot.endpoints.chat import Finish
 from bot.framing import Framed
 from bot.roles import Role
@@ -73,16 +73,14 @@ class Asking:
 class Draft:
     """What has come of an answer so far, and the request that it answers.
 
-    `others` are there where several answers are wanted, and `warnings` what is to be said behind them of a budget.
-    `work` is what the model's tools did, `usage` what the rounds before the present one took, and `closing` what is
-    to be said at the end.
+    `others` are there where several answers are wanted. `work` is what the model's tools did, `usage` what the rounds
+    before the present one took, and `closing` what is to be said at the end.
     """
 
     pieces: list[str] = field(default_factory=list)
     finish: Finish | None = None
     framed: Framed | None = None
     others: Others | None = None
-    warnings: list[Notice] = field(default_factory=list)
     work: Work = field(default_factory=Work)
     usage: Usage | None = None
     closing: str = ""

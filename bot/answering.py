@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from functools import reduce
@@ -10,7 +10,7 @@ from functools import reduce
 import structlog
 
 from bot.answer import Answer, Asking, Draft
-from bot.api import Notice, Text
+from bot.api import Text
 from bot.delivery import Delivery
 from bot.endpoints.chat import AsideDelta, ChatRequest, Delta, Finish, TextDelta
 from bot.endpoints.request import pictures, words
@@ -49,10 +49,7 @@ class Answering:
             answer = replace(answer, wanted=draft.others.count + 1)
             if not answer.text or delivery.stopping.is_set():
                 return answer
-            answer = await self._with_others(delivery, answer, draft.others)
-            for warning in draft.warnings:
-                await delivery.send(warning)
-            return answer
+            return await self._with_others(delivery, answer, draft.others)
         finally:
             if draft.others is not None:
                 await draft.others.close()
@@ -141,12 +138,8 @@ class Answering:
     async def _stream_several(self, delivery: Delivery, draft: Draft, request: ChatRequest) -> None:
         """The same of the first of several answers; the others are gathered meanwhile."""
         alone = replace(request, n=1)
-
-        async def later(warning: Notice) -> None:
-            draft.warnings.append(warning)
-
         others = draft.others = Others(
-            request.n - 1, lambda number: self._chat(delivery, alone, f"answer {number}", later)
+            request.n - 1, lambda number: self._chat(delivery, alone, f"answer {number}")
         )
         single = self._router.single(request.model, pictured=request.pictured)
         asked = self._chat(delivery, alone if single else request)
@@ -168,16 +161,10 @@ class Answering:
 
         await delivery.unless_stopped(say())
 
-    def _chat(
-        self,
-        delivery: Delivery,
-        request: ChatRequest,
-        purpose: str = "",
-        warn: Callable[[Notice], Awaitable[None]] | None = None,
-    ) -> AsyncGenerator[Delta]:
+    def _chat(self, delivery: Delivery, request: ChatRequest, purpose: str = "") -> AsyncGenerator[Delta]:
         attempt = delivery.hold.attempt
         return self._meter.chat(
-            request, delivery.message, attempt=attempt, purpose=purpose, warn=warn or delivery.send
+            request, delivery.message, attempt=attempt, purpose=purpose, warn=delivery.later
         )
 
     def _size(self, request: ChatRequest) -> int:

@@ -30,6 +30,7 @@ from bot.commands.talk import Talk
 from bot.correspondents import Correspondents
 from bot.delivery import Delivery, Handler
 from bot.dialogue import Dialogue
+from bot.dictation import Dictation
 from bot.easel import DAY, Easel
 from bot.endpoints.settings import EndpointSettings
 from bot.fitting import Fitting
@@ -47,6 +48,7 @@ from bot.overheard import Overheard
 from bot.overview import Accounts, Overviews
 from bot.prices import Prices
 from bot.profile import Profile, Profiles
+from bot.recordings import Recordings
 from bot.reloads import Reloads
 from bot.roles import Roles
 from bot.roles.casting import Casting
@@ -107,9 +109,19 @@ class Core:
         self._voices = Voices(self._router, mode=self.settings.voice, names=endpoints.voices())
         self._tape = Tape(redis, keys, kept=kept)
         self._speaking = Speaking(self._router, self._meter, self._workshop, self._voices, self._tape)
-        self._listening = Listening(self._router, self._meter, workshop=self._workshop, voices=self._voices)
+        self._recordings, self._dictation = Recordings(redis, keys), Dictation(redis, keys)
+        self._listening = Listening(
+            self._router,
+            self._meter,
+            workshop=self._workshop,
+            voices=self._voices,
+            recordings=self._recordings,
+            dictation=self._dictation,
+        )
         self._easel = Easel(redis, keys, kept=kept)
-        self._pictures = Pictures(self._router, self._meter, self._workshop, self._easel, attached)
+        self._pictures = Pictures(
+            self._router, self._meter, self._workshop, self._easel, attached, windows=self._windows
+        )
         self._dialogue = Dialogue(
             windows=self._windows,
             casting=self._casting,
@@ -121,7 +133,9 @@ class Core:
             after=self._speaking.after,
             attached=attached,
             tools=Toolbox(brushes(self._pictures)),
-            unpacking=Unpacking(self._workshop, self._meter, self._router, attached, self._easel),
+            unpacking=Unpacking(
+                self._workshop, self._meter, self._router, attached, self._easel, dictation=self._dictation
+            ),
         )
         self._accounts = Accounts(self._limits, self._usages, self._prices, self.access, self.inbox)
         self._reloads = Reloads(redis, keys, self._read)
@@ -195,7 +209,9 @@ class Core:
 
     def _registry(self) -> Registry:
         family: list[Command] = [
-            *Basics(self._windows, self._dialogue, clears=(self._easel.clear,)).commands(),
+            *Basics(
+                self._windows, self._dialogue, clears=(self._easel.clear, self._recordings.clear)
+            ).commands(),
             *Keeping(self._windows).commands(),
             *RoleCommands(self._casting, self.profiles, self._dialogue).commands(),
             *Choices(self.profiles, self._router, self._meter.rates).commands(),
@@ -237,6 +253,8 @@ class Core:
         await self.inbox.forget(conversations)
         await self._easel.clear({*conversations, delivery.conversation})
         await self._tape.clear({*conversations, delivery.conversation})
+        await self._recordings.clear({*conversations, delivery.conversation})
+        await self._dictation.clear({*conversations, delivery.conversation})
         await self._own.forget(message.place, message.person)
         await self._overheard.forget(message)
         await self._correspondents.forget(message)

@@ -132,6 +132,7 @@ class Delivery:
         self.ended = False
         self._closed = False  # the end has been shown, too
         self._away: Unavailable | None = None
+        self._behind: list[Notice] = []  # said last, before the end
         self._reply = reply
         self._say = say
 
@@ -183,6 +184,10 @@ class Delivery:
         """Say `key` with the bot's own voice."""
         await self.send(Notice(key, values))
 
+    async def later(self, notice: Notice) -> None:
+        """Say it behind all the rest of the reply: what is paid for must not be lost because this cannot be shown."""
+        self._behind.append(notice)
+
     async def fault(self, error: ParleyError) -> None:
         """Say a failure in plain words."""
         if isinstance(error, Limited):
@@ -197,6 +202,9 @@ class Delivery:
     ) -> None:
         """End the reply, unless it has ended."""
         if not self.ended:
+            behind, self._behind = [] if self.withdrawn else self._behind, []
+            for notice in behind:
+                await self.send(notice)
             await self.send(End(usage, offers, ratings))
 
     async def unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:

@@ -150,8 +150,7 @@ class Dialogue:
     async def _say_again(self, delivery: Delivery, answer: Answer) -> None:
         """Deliver what an earlier attempt got."""
         await self._tell(delivery, answer.said)
-        if answer.deeds:
-            await self._tools.again(delivery, answer.deeds[-1])
+        await self._tools.again(delivery, answer.deeds)
         if answer.text:
             said = all_said(delivery, answer.all, answer.wanted) if answer.wanted > 1 else answer.text
             await delivery.send(Text(said))

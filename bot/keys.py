@@ -168,6 +168,14 @@ class Keys:
         """Hash: the last speech that was made in a conversation."""
         return f"{self.prefix}tape:{conversation}"
 
+    def dictation(self, conversation: str) -> str:
+        """Hash: what was heard in the recordings of a conversation's last message."""
+        return f"{self.prefix}dictation:{conversation}"
+
+    def recordings(self, conversation: str) -> str:
+        """Hash: where the last recordings are that each person sent in a conversation."""
+        return f"{self.prefix}recordings:{conversation}"
+
     def kept(self, part: str) -> str:
         """What is known of all kept pictures together; one hash tag, because one script writes it."""
         return f"{self.prefix}{{kept}}:{part}"

@@ -82,30 +82,18 @@ class Speaking:
             if kept:
                 return True
         await delivery.send(Status("speaking", (Option(delivery.say("offer.stop"), "/stop"),)))
-        told: list[Notice] = []  # behind what it is about
-        written = await self._made(delivery, words, purpose, told)
+        written = await self._made(delivery, words, purpose)
         if written is None:
             return False
         for media in written:
             await delivery.send(media)
-        for notice in told:
-            await delivery.send(notice)
         return True
 
-    async def _made(
-        self, delivery: Delivery, words: str, purpose: str, told: list[Notice]
-    ) -> list[Media] | None:
-        """The recordings, which are kept and paid; None where the person stopped it.
-
-        What there is to be told of them is added to `told`.
-        """
-
-        async def later(warning: Notice) -> None:
-            told.append(warning)
-
+    async def _made(self, delivery: Delivery, words: str, purpose: str) -> list[Media] | None:
+        """The recordings, which are kept and paid; None where the person stopped it."""
         message, attempt = delivery.message, delivery.hold.attempt
         async with self._meter.work(
-            "speak", len(words), message, attempt=attempt, purpose=purpose, warn=later
+            "speak", len(words), message, attempt=attempt, purpose=purpose, warn=delivery.later
         ) as bill:
             spoken, speaker = [], delivery.profile.speaker
             for piece in sentences(words):
@@ -115,9 +103,9 @@ class Speaking:
                     if not speaker:
                         raise
                     # What a person chose is the likeliest fault: the server may not know this voice.
-                    told.append(Notice("voice.unknown", {"name": speaker}))
-                    speaker = ""
+                    unknown, speaker = speaker, ""
                     sound = await delivery.unless_stopped(self._spoken(delivery, piece, speaker))
+                    await delivery.later(Notice("voice.unknown", {"name": unknown}))
                 bill.done += len(piece)  # also where it was stopped: whoever speaks wants to be paid
                 if sound is None:
                     return None

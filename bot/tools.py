@@ -25,17 +25,26 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """Something that a tool has done for the person: what was wished, and the note of it that the dialogue keeps."""
+    """Something that a tool has done for the person: what was wished, and the note of it that the dialogue keeps.
+
+    `call` is which one of the answer it came of; 0 where an earlier version did not note that.
+    """
 
     tool: str
     wish: str
     note: str
+    call: int = 0
 
     @classmethod
-    def of(cls, tool: str, wish: str, *, did: str) -> Deed:
-        """One with its note: what it `did`, in English, because a model reads it."""
-        line = " ".join(wish.split())
-        return cls(tool, wish, f"[{did}: {line if len(line) <= _NOTED else line[:_NOTED] + '…'}]")
+    def of(cls, tool: str, wish: str, *, did: str, call: int = 0) -> Deed:
+        """One with its note: what it `did`."""
+        return cls(tool, wish, note_of(did, wish), call)
+
+
+def note_of(did: str, wish: str) -> str:
+    """What the dialogue says of something that was done, in English, because a model reads it."""
+    line = " ".join(wish.split())
+    return f"[{did}: {line if len(line) <= _NOTED else line[:_NOTED] + '…'}]"
 
 
 Journal = Callable[[Deed], Awaitable[None]]
@@ -53,16 +62,16 @@ class Tool(Protocol):
         """Whether it can be used, as far as is known."""
 
     async def use(
-        self, delivery: Delivery, arguments: Mapping[str, Any], *, purpose: str, journal: Journal
+        self, delivery: Delivery, arguments: Mapping[str, Any], *, call: int, journal: Journal
     ) -> str:
         """Do what the arguments say, for the person of the delivery; what the model is told of it.
 
-        What it costs is counted under `purpose`. Nothing is told where the person stopped it. Raises what the work
-        raises, and the person is told.
+        It is the `call`-th of the answer, from 1 to `CALLS`, and is paid for itself. Nothing is told where the person
+        stopped it. Raises what the work raises, and the person is told.
         """
 
-    async def again(self, delivery: Delivery, deed: Deed) -> None:
-        """Show once more what an earlier attempt did."""
+    async def again(self, delivery: Delivery, deed: Deed) -> bool:
+        """Show once more what an earlier attempt did. Is it there?"""
 
 
 @dataclass(slots=True)
@@ -112,20 +121,23 @@ class Toolbox:
                 work.garbled += 1
                 told = "The arguments are no JSON object. Call it once more, with valid JSON."
             else:
-                told = await self._used(delivery, call.name, arguments, f"call {work.calls}", done)
+                told = await self._used(delivery, call.name, arguments, work.calls, done)
             answers.append(Message("tool", told or "Stopped by the person.", call_id=call.id))
         return answers
 
-    async def again(self, delivery: Delivery, deed: Deed) -> None:
-        """Show once more what an earlier attempt did."""
-        if (tool := self._tools.get(deed.tool)) is not None:
-            await tool.again(delivery, deed)
+    async def again(self, delivery: Delivery, deeds: Sequence[Deed]) -> None:
+        """Show once more what an earlier attempt did, in order, and say so where something is there no more."""
+        # An earlier version kept what came of the last one only.
+        kept = [deed for deed in deeds if deed.call] or deeds[-1:]
+        shown = [await tool.again(delivery, deed) for deed in kept if (tool := self._tools.get(deed.tool))]
+        if not all(shown):
+            await delivery.notice("image.lost")
 
     async def _used(
-        self, delivery: Delivery, name: str, arguments: Mapping[str, Any], purpose: str, journal: Journal
+        self, delivery: Delivery, name: str, arguments: Mapping[str, Any], call: int, journal: Journal
     ) -> str:
         try:
-            return await self._tools[name].use(delivery, arguments, purpose=purpose, journal=journal)
+            return await self._tools[name].use(delivery, arguments, call=call, journal=journal)
         except Incapable as error:
             # The question was put to the model, which may know something better.
             _log.info("tool.missing", tool=name, detail=str(error))

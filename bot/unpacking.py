@@ -13,6 +13,7 @@ import structlog
 from bot.api import Attachment, Gone, Incoming, Option, Status, Unavailable
 from bot.attached import PICTURES, Attached, Findings, Moment, Piece
 from bot.delivery import Delivery
+from bot.dictation import Dictation
 from bot.easel import Easel
 from bot.endpoints.request import image_tokens
 from bot.errors import (
@@ -108,6 +109,7 @@ class Unpacking:
         attached: Attached,
         easel: Easel,
         *,
+        dictation: Dictation,
         wait: float = FETCH_WAIT,
     ) -> None:
         self._workshop = workshop
@@ -115,6 +117,7 @@ class Unpacking:
         self._router = router
         self._attached = attached
         self._easel = easel
+        self._dictation = dictation
         self._wait = wait
         self._room = Room(_AT_ONCE)
 
@@ -283,14 +286,19 @@ class Unpacking:
         if not self._router.can("transcribe"):
             raise NoTranscription("known before it was asked for")
         words = []
+        conversation, of = delivery.conversation, delivery.message.key
         for part, piece in enumerate(await self._workshop.pieces(sound, PIECE_SECONDS)):
+            purpose = f"hear:{number}:{part}"
+            if (heard := await self._dictation.words(conversation, of, purpose)) is not None:
+                words.append(heard)
+                continue
             work = self._meter.work(
                 "transcribe",
                 piece.duration,
                 delivery.message,
                 attempt=delivery.hold.attempt,
-                purpose=f"hear:{number}:{part}",
-                warn=delivery.send,
+                purpose=purpose,
+                warn=delivery.later,
             )
             async with work as bill:
                 try:
@@ -300,7 +308,8 @@ class Unpacking:
                         bill.done = piece.duration
                     raise
                 bill.done, bill.usage = piece.duration, transcript.usage or bill.usage
-            words.append(transcript.text.strip())
+                words.append(transcript.text.strip())
+                await self._dictation.put(conversation, of, purpose, words[-1])
         text = " ".join(filter(None, words))
         if not text:
             raise Silent("a transcript without words")

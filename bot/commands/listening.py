@@ -3,46 +3,62 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from bot.api import Attachment, Media, Notice, Option, Status
+from bot.api import Attachment, Option, Status
 from bot.commands import Call, Command
-from bot.commands.media import AT_ONCE, attached, fetched
+from bot.commands.media import AT_ONCE, attached, fetched, of_kinds
+from bot.commands.transcripts import Written, dump, read, show, show_all
 from bot.delivery import Delivery, Handler
+from bot.dictation import Dictation
 from bot.endpoints.audio import Script, Transcript
-from bot.errors import Incapable, Indigestible, NoTranscription, ParleyError, Silent
+from bot.errors import Incapable, Indigestible, LeaseLost, NoTranscription, ParleyError, Silent, StoreAway
+from bot.limits import Limited, span
 from bot.media.workshop import Workshop
 from bot.meter import Meter
+from bot.recordings import Recordings
 from bot.routing import Router
+from bot.speakers import cleaned
 from bot.speaking import spoken_question
-from bot.unpacking import PIECE_SECONDS
+from bot.unpacking import PIECE_SECONDS, NotReceived
 from bot.voices import Voices
-
-SHOWN = 8000
-"""Characters of a transcript that is shown as a message; a longer one is a file."""
 
 MOST = 8
 """Recordings of one message."""
 
-_SCRIPTS: Mapping[Script, tuple[str, str]] = MappingProxyType(
-    {"text": ("text/plain", "txt"), "srt": ("application/x-subrip", "srt"), "vtt": ("text/vtt", "vtt")}
-)
 _WRITTEN = "transcript\n"  # what the journal's answer begins with where it is a transcript, and no dialogue's
 
 What = Literal["transcribe", "translate"]
+T = TypeVar("T")
+
+
+class NoLongerThere(NotReceived):
+    """The platform does not give out any more what was sent a while ago."""
+
+    user_key = "transcribe.gone"
 
 
 class Listening:
-    """Writes down what recordings say."""
+    """Writes down what recordings say, those of `recordings` where a command comes with none."""
 
-    def __init__(self, router: Router, meter: Meter, *, workshop: Workshop, voices: Voices) -> None:
+    def __init__(
+        self,
+        router: Router,
+        meter: Meter,
+        *,
+        workshop: Workshop,
+        voices: Voices,
+        recordings: Recordings,
+        dictation: Dictation,
+    ) -> None:
         self._router = router
         self._meter = meter
         self._workshop = workshop
         self._voices = voices
+        self._recordings = recordings
+        self._dictation = dictation
         self._room = asyncio.Semaphore(AT_ONCE)
 
     def commands(self) -> list[Command]:
@@ -53,7 +69,10 @@ class Listening:
         ]
 
     async def transcribe(self, call: Call) -> None:
-        """What is said in the attached recording, or in the one that is replied to; `srt` and `vtt` as a file."""
+        """What is said in the recordings that are attached or replied to, else in the person's last one.
+
+        `srt` and `vtt` give files.
+        """
         word = call.argument.casefold()
         if word not in ("", "text", "srt", "vtt"):
             await call.delivery.notice("transcribe.how")
@@ -68,16 +87,37 @@ class Listening:
     async def _listen(self, delivery: Delivery, what: What, form: Script) -> None:
         if not self._router.can(what):
             raise NoTranscription("not set up")
-        found = attached(delivery, "audio", "video")
-        if not found:
-            await delivery.notice(f"{what}.nothing")
-            return
-        if (kept := delivery.hold.kept) is None:
-            kept = await self._unless_stopped(delivery, partial(self._heard, delivery, found[-1], what, form))
-            if kept is None:
+        found = list(dict.fromkeys(attached(delivery, "audio", "video")))
+        last = not found
+        if last:
+            found = await self._last(delivery)
+        if delivery.hold.kept is None:
+            await self.note(delivery)
+            if not found:
+                await delivery.notice(f"{what}.nothing")
                 return
-            await delivery.hold.keep(kept)
-        await self._show(delivery, what, form, kept)
+        try:
+            written = await self._written(delivery, found, what, form)
+        except NotReceived as error:
+            if not last:
+                raise
+            raise NoLongerThere(str(error)) from error
+        if written is not None:
+            await show_all(delivery, what, form, written)
+
+    async def note(self, delivery: Delivery) -> None:
+        """Know the recordings of the person's message as their last ones. Raises `StoreAway`."""
+        message = delivery.message
+        sent = [each for each in message.attachments if of_kinds(each, "audio", "video")][:MOST]
+        # What the platform has written down was heard by it alone, and the one before is not the last any more.
+        if (sent or message.spoken) and not message.edits:
+            await self._recordings.note(delivery.conversation, message.person.id, sent)
+
+    async def _last(self, delivery: Delivery) -> list[Attachment]:
+        message = delivery.message
+        if message.attachments or message.quoted is not None:
+            return []  # it was meant, and is none
+        return list(await self._recordings.last(delivery.conversation, message.person.id))
 
     def transcribes(self, delivery: Delivery) -> bool:
         """Whether the message is recordings without words, of which only the transcript is wanted."""
@@ -93,17 +133,29 @@ class Listening:
 
         Raises the first fault where nothing can be heard in any of them; beside others, a fault is said in its place.
         """
-        if (kept := delivery.hold.kept) is None:
-            written = await self._unless_stopped(delivery, partial(self._all_heard, delivery))
-            if written is None:
-                return
-            kept = _WRITTEN + written
-            await delivery.hold.keep(kept)
-        await self._show(delivery, "transcribe", "text", kept.removeprefix(_WRITTEN))
+        recordings = delivery.message.attachments
+        written = await self._written(delivery, recordings, "transcribe", "text", mark=_WRITTEN)
+        if written is not None:
+            await show(delivery, "transcribe", "\n\n".join(each.text for each in written))
+
+    async def _written(
+        self, delivery: Delivery, every: Sequence[Attachment], what: What, form: Script, *, mark: str = ""
+    ) -> Sequence[Written] | None:
+        """What is said in each, kept behind `mark`; None where the person stopped it, and was told so."""
+        stored = delivery.hold.kept
+        if stored is None and mark:
+            await delivery.hold.keep(mark)  # another attempt is not to have it answered
+        written = read((stored or "").removeprefix(mark))
+        if written is None:
+            hearing = partial(self._all_heard, delivery, every, what, form)
+            written = await self._unless_stopped(delivery, hearing)
+            if written is not None:
+                await delivery.hold.keep(mark + dump(written))
+        return written
 
     async def _unless_stopped(
-        self, delivery: Delivery, work: Callable[[], Coroutine[Any, Any, str]]
-    ) -> str | None:
+        self, delivery: Delivery, work: Callable[[], Coroutine[Any, Any, T]]
+    ) -> T | None:
         """What was heard; None where the person stopped it, and was told so."""
         await delivery.send(Status("listening", (Option(delivery.say("offer.stop"), "/stop"),)))
         async with self._room:
@@ -112,22 +164,35 @@ class Listening:
             await delivery.notice("stopped")
         return heard
 
-    async def _all_heard(self, delivery: Delivery) -> str:
-        texts: list[str] = []
-        faults: list[ParleyError] = []
-        every = delivery.message.attachments
-        recordings = every[:MOST]
-        for number, recording in enumerate(recordings):
+    async def _all_heard(
+        self, delivery: Delivery, every: Sequence[Attachment], what: What, form: Script
+    ) -> Sequence[Written]:
+        """What is said in each; beside others, a fault is said in its place, and alone it is raised.
+
+        One that is not about the recording (the budget is spent, the server away) is the last: what was heard and
+        paid for before it is not lost.
+        """
+        written, faults = list[Written](), list[ParleyError]()
+        for place, recording in enumerate(every[:MOST]):
+            number = place + 1 if len(every) > 1 else 0
+            made = partial(Written, number=number, name=cleaned(recording.name) if number else "")
             try:
-                texts.append(await self._heard(delivery, recording, "transcribe", "text", number))
-            except (Indigestible, Incapable) as fault:
+                written.append(made(await self._heard(delivery, recording, what, form, place)))
+            except ParleyError as fault:
+                lost = isinstance(fault, LeaseLost | StoreAway)
+                passing = not isinstance(fault, Indigestible | Incapable)
+                if lost or (passing and len(faults) == len(written)):
+                    raise
                 faults.append(fault)
-                texts.append(delivery.say(fault.user_key, **fault.values))
-        if len(faults) == len(recordings):
+                written.append(made(_worded(delivery, fault), fault=True))
+                if passing:
+                    break
+        if len(faults) == len(written):
             raise faults[0]
         if len(every) > MOST:
-            texts.append(delivery.say("hear.too_many", limit=MOST, count=len(every) - MOST))
-        return "\n\n".join(texts)
+            too_many = delivery.say("hear.too_many", limit=MOST, count=len(every) - MOST)
+            written.append(Written(too_many, fault=True))
+        return written
 
     async def _heard(
         self, delivery: Delivery, recording: Attachment, what: What, form: Script, number: int = 0
@@ -140,14 +205,19 @@ class Listening:
         ask = self._router.transcribe if what == "transcribe" else self._router.translate
         pieces = await self._workshop.pieces(sound, PIECE_SECONDS) if form == "text" else [sound]
         texts = []
+        conversation, of = delivery.conversation, delivery.message.key
         for part, piece in enumerate(pieces):
+            name = f"{what} {form} {number}:{part}"
+            if (words := await self._dictation.words(conversation, of, name)) is not None:
+                texts.append(words)
+                continue
             work = self._meter.work(
                 what,
                 piece.duration,
                 delivery.message,
                 attempt=delivery.hold.attempt,
                 purpose=f"{number}:{part}" if number or part else "",  # one message of the person's haste
-                warn=delivery.send,
+                warn=delivery.later,
             )
             async with work as bill:
                 try:
@@ -157,24 +227,24 @@ class Listening:
                         bill.done = piece.duration
                     raise
                 bill.done, bill.usage = piece.duration, said.usage or bill.usage
-            texts.append(said.text.strip() if form == "text" else said.text)
+                texts.append(said.text.strip() if form == "text" else said.text)
+                await self._dictation.put(conversation, of, name, texts[-1])
         if not (text := " ".join(filter(None, texts))).strip():
             raise Silent("no words")
         return text
 
-    async def _show(self, delivery: Delivery, what: What, form: Script, text: str) -> None:
-        if form == "text" and len(text) <= SHOWN:
-            await delivery.send(Notice(f"{what}.said", text=text))
-            return
-        mime, ending = _SCRIPTS[form]
-        data = text.encode("utf-8", "replace")
-        await delivery.send(
-            Media("file", mime, data, delivery.say(f"{what}.caption"), f"transcript.{ending}")
-        )
+
+def _worded(delivery: Delivery, fault: ParleyError) -> str:
+    if isinstance(fault, Limited):
+        return delivery.say(fault.key, wait=span(delivery.say, fault.wait), **fault.values)
+    return delivery.say(fault.user_key, **fault.values)
 
 
 class Transcribing:
-    """Writes recordings down, instead of having them answered, where that is wanted; a `delivery.Handler`."""
+    """Writes recordings down, instead of having them answered, where that is wanted; a `delivery.Handler`.
+
+    Either way they are the person's last ones, which the commands may be about.
+    """
 
     def __init__(self, listening: Listening, following: Handler) -> None:
         self._listening = listening
@@ -182,6 +252,7 @@ class Transcribing:
 
     async def __call__(self, delivery: Delivery) -> None:
         """Write it down, or pass the message on."""
+        await self._listening.note(delivery)
         if self._listening.transcribes(delivery):
             await self._listening.write_down(delivery)
         else:

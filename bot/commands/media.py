@@ -29,10 +29,11 @@ def attached(delivery: Delivery, *kinds: Kind) -> list[Attachment]:
     """The attachments of these kinds: those of the message that is answered first, then the message's own."""
     message = delivery.message
     quoted = message.quoted.attachments if message.quoted else ()
-    return [attachment for attachment in (*quoted, *message.attachments) if _is(attachment, kinds)]
+    return [attachment for attachment in (*quoted, *message.attachments) if of_kinds(attachment, *kinds)]
 
 
-def _is(attachment: Attachment, kinds: tuple[Kind, ...]) -> bool:
+def of_kinds(attachment: Attachment, *kinds: Kind) -> bool:
+    """Whether it is of one of these kinds, also where it was sent as a file."""
     # What is sent as a file keeps its quality, and says in its type or by its name what it is.
     mime = attachment.mime or guess_type(attachment.name)[0] or ""
     family = mime.partition("/")[0]

@@ -6,27 +6,32 @@ import asyncio
 import base64
 import re
 import struct
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from functools import partial
+from time import time
+from types import MappingProxyType
 from typing import Literal
 
 import structlog
 
-from bot.api import Media, Notice, Option, Preview, Status, Usage
+from bot.api import Media, Option, Preview, Status, Unavailable, Usage
 from bot.attached import Attached
 from bot.commands import Call, Command
 from bot.commands.media import AT_ONCE, attached, fetched
 from bot.commands.wishes import MOST, POSSIBLE, Fault, Wish, read
 from bot.delivery import Delivery, Handler
-from bot.easel import LARGEST, Easel
+from bot.easel import LARGEST, PLACES, Easel
 from bot.endpoints.images import Drawn, Finished, Image, Partial, Source
 from bot.errors import EmptyAnswer, Indigestible, MessageTooLong, NoImages
 from bot.media.kinds import sniff
 from bot.media.workshop import Workshop
 from bot.meter import Meter
 from bot.routing import Router
+from bot.speakers import signed
+from bot.tokens import estimate
+from bot.tools import note_of
+from bot.window import Exchange, Turn, Windows
 
 SOURCES = 4
 """Pictures that are changed together; a mask is one of them."""
@@ -41,9 +46,15 @@ _PREVIEWS = 3  # of one picture, at most
 _PATCHES, _QUALITY = 400, 70  # 640 × 640 pixels, whose JPEG is hardly ever more than `PREVIEW`
 _CAPTION = 200  # characters of the wish under its picture
 _QUESTION = re.compile(r"[?？][\s\"”'）)]*$")
+_DRAWN = "drawn"  # what the journal's answer begins with where it is pictures; then comes how many
 _ALPHA = (4, 6)  # colour types of a PNG with transparency (RFC 2083, 4.1.1), whose byte is the 26th
 
+_ANOTHER = "another one like it"
+
 What = Literal["image", "edit"]
+
+DID: Mapping[What, str] = MappingProxyType({"image": "drew", "edit": "changed the picture"})
+"""What the dialogue says of it, in English, because a model reads it."""
 
 _log = structlog.get_logger(__name__)
 
@@ -52,13 +63,23 @@ class Pictures:
     """The commands about pictures."""
 
     def __init__(
-        self, router: Router, meter: Meter, workshop: Workshop, easel: Easel, attached: Attached
+        self,
+        router: Router,
+        meter: Meter,
+        workshop: Workshop,
+        easel: Easel,
+        attached: Attached,
+        *,
+        windows: Windows,
+        clock: Callable[[], float] = time,
     ) -> None:
         self._router = router
         self._meter = meter
         self._workshop = workshop
         self._easel = easel
         self._attached = attached
+        self._windows = windows
+        self._clock = clock
         self._room = asyncio.Semaphore(AT_ONCE)
 
     def commands(self) -> list[Command]:
@@ -125,7 +146,9 @@ class Pictures:
 
     def retouches(self, delivery: Delivery) -> bool:
         """Whether the message is words about a picture of the bot's: a change that is wanted, and no question."""
-        message, quoted = delivery.message, delivery.message.quoted
+        message, quoted, kept = delivery.message, delivery.message.quoted, delivery.hold.kept
+        if kept is not None:
+            return kept.startswith(_DRAWN)  # as it was decided then, whoever draws now
         if quoted is None or not quoted.ours or message.attachments or message.edits:
             return False
         pictured = any(attachment.kind == "image" for attachment in quoted.attachments)
@@ -144,42 +167,63 @@ class Pictures:
         what: What,
         wish: Wish,
         *,
-        purpose: str,
+        call: int,
         journal: Callable[[], Awaitable[None]],
     ) -> bool | None:
         """Draw one picture, or change the one that is meant, and show it; the reply goes on.
 
-        `journal` is called before it is shown. False where the person stopped it, None where there is none to change.
+        It is the `call`-th of the answer. `journal` is called before it is shown. False where the person stopped it,
+        None where there is none to change.
         Raises `NoImages`, `MessageTooLong`, and the errors of `Router.image` and of `Meter.work`.
         """
         self._check(wish, what)
+
+        async def noted(pictures: int) -> None:
+            await journal()
+
         if what == "image":
             drawn = self._router.image(wish.prompt, size=wish.size, partials=_previews(delivery))
-            return await self._made(delivery, what, wish, drawn, journal=journal, purpose=purpose)
+            return await self._made(delivery, what, wish, drawn, journal=noted, call=call)
         async with self._room:
             sources, _ = await self._sources(delivery)
         if not sources:
             return None
         drawn = self._router.edit(sources, wish.prompt, partials=_previews(delivery))
-        return await self._made(delivery, what, wish, drawn, journal=journal, purpose=purpose)
+        return await self._made(delivery, what, wish, drawn, journal=noted, call=call)
 
-    async def again(self, delivery: Delivery, what: What, wish: Wish) -> bool:
-        """Show the last picture once more. Is there one?"""
-        last = await self._easel.picture(delivery.conversation)
-        if last is None:
-            return False
-        cost = await self._meter.cost(what, 1, wish.model)
-        await self._show(delivery, wish, cost, [Image(last.data, last.mime)])
-        return True
+    async def again(self, delivery: Delivery, what: What, wish: Wish, places: Collection[int]) -> bool:
+        """Show once more what an earlier attempt drew, in these places of the easel. Was all of it there?
+
+        The place 0 is that of the last picture.
+        """
+        found = [await self._kept(delivery, place) for place in places]
+        images = [Image(picture.data, picture.mime) for picture in found if picture]
+        cost = await self._meter.cost(what, len(found), wish.model)
+        await self._show(delivery, wish, cost, images)
+        return len(images) == len(found)
+
+    async def _kept(self, delivery: Delivery, place: int) -> Source | None:
+        if not place:
+            return await self._easel.picture(delivery.conversation)
+        return await self._easel.drawn(delivery.conversation, delivery.message.key, place)
 
     # --- drawing ---------------------------------------------------------------------------------------------
 
     async def _done(self, delivery: Delivery, wish: Wish, what: What) -> bool:
-        """Whether an earlier attempt drew it: then it is shown again. Raises `NoImages`, `MessageTooLong`."""
-        self._check(wish, what)
-        if delivery.hold.kept is None or not await self.again(delivery, what, wish):
+        """Whether an earlier attempt drew it: then it is shown again. Raises `NoImages`, `MessageTooLong`.
+
+        What is not there any more is told of, for it is paid.
+        """
+        if (kept := delivery.hold.kept) is None:
+            self._check(wish, what)
             return False
+        noted = kept.removeprefix(_DRAWN).strip()
+        # An earlier version noted no number, and kept one.
+        places = range(1, int(noted) + 1) if noted.isdecimal() else (0,)
+        if not await self.again(delivery, what, wish, places):
+            await delivery.notice("image.lost")
         await self._end(delivery)
+        await self._remember(delivery, what, wish)
         return True
 
     def _check(self, wish: Wish, what: What) -> None:
@@ -189,10 +233,24 @@ class Pictures:
             raise MessageTooLong(f"{len(wish.prompt)} characters of a wish", limit=PROMPT_LIMIT)
 
     async def _draw(self, delivery: Delivery, what: What, wish: Wish, drawn: AsyncGenerator[Drawn]) -> None:
-        if await self._made(delivery, what, wish, drawn, journal=partial(delivery.hold.keep, "drawn")):
+        async def noted(pictures: int) -> None:
+            await delivery.hold.keep(f"{_DRAWN} {pictures}")
+
+        if await self._made(delivery, what, wish, drawn, journal=noted):
             await self._end(delivery)
+            await self._remember(delivery, what, wish)
         else:
             await delivery.notice("stopped")
+
+    async def _remember(self, delivery: Delivery, what: What, wish: Wish) -> None:
+        """Note it in the dialogue: what is said next, such as “make it brighter”, may be about the picture."""
+        message, note = delivery.message, note_of(DID[what], wish.prompt or _ANOTHER)
+        text = signed(message.person, message.text) if delivery.shared else message.text
+        turns = (Turn("user", text, estimate(text)), Turn("assistant", note, estimate(note)))
+        now = self._clock()
+        if delivery.window != delivery.home:
+            await self._windows.enlist(delivery.home, delivery.window, now)
+        await self._windows.append(delivery.window, Exchange(message.origin, now, turns))
 
     async def _made(
         self,
@@ -201,19 +259,20 @@ class Pictures:
         wish: Wish,
         drawn: AsyncGenerator[Drawn],
         *,
-        journal: Callable[[], Awaitable[None]],
-        purpose: str = "",
+        journal: Callable[[int], Awaitable[None]],
+        call: int = 0,
     ) -> bool:
-        """Whether it is drawn, noted and shown; not where the person stopped it."""
+        """Whether it is drawn, kept, noted and shown; not where the person stopped it.
+
+        `journal` hears how many pictures can be shown again.
+        """
+        if delivery.stopping.is_set():
+            return False  # whoever has stopped an earlier attempt has paid for that one
         await delivery.send(Status("drawing", (Option(delivery.say("offer.stop"), "/stop"),)))
         message, attempt = delivery.message, delivery.hold.attempt
-        warnings: list[Notice] = []
-
-        async def later(warning: Notice) -> None:
-            warnings.append(warning)
-
+        purpose = f"call {call}" if call else ""
         async with self._meter.work(
-            what, wish.n, message, model=wish.model, attempt=attempt, purpose=purpose, warn=later
+            what, wish.n, message, model=wish.model, attempt=attempt, purpose=purpose, warn=delivery.later
         ) as bill:
             async with aclosing(drawn):
                 finished = await self._finished(delivery, drawn)
@@ -221,13 +280,9 @@ class Pictures:
                 bill.done, bill.stopped = wish.n, True  # whoever draws wants to be paid
                 return False
             bill.done, bill.usage = len(finished.images), finished.usage or Usage(0, 0)
-            await self._keep(delivery, finished)
-            if len(finished.images) == 1:  # of several, only one is kept
-                await journal()
+            await journal(await self._keep(delivery, finished.images, call))
             cost = await self._meter.cost(what, bill.done, wish.model, bill.usage)
         await self._show(delivery, wish, cost, finished.images)
-        for warning in warnings:
-            await delivery.send(warning)
         return True
 
     async def _finished(self, delivery: Delivery, drawn: AsyncGenerator[Drawn]) -> Finished | None:
@@ -247,7 +302,10 @@ class Pictures:
                 return  # the finished one will do
             data, mime = small.data, small.mime
         if len(data) <= PREVIEW:
-            await delivery.send(Preview(mime, data))
+            try:
+                await delivery.send(Preview(mime, data))
+            except Unavailable as away:  # the finished one is paid for, and shown when the platform is back
+                _log.info("preview.unshown", detail=str(away))
 
     async def _show(self, delivery: Delivery, wish: Wish, cost: str, images: Sequence[Image]) -> None:
         caption = "\n".join(filter(None, (shortened(wish.prompt), cost)))
@@ -258,16 +316,21 @@ class Pictures:
         offers = (Option(delivery.say("offer.variation"), "/variation"),) if self._router.can("edit") else ()
         await delivery.end(None, *offers)
 
-    async def _keep(self, delivery: Delivery, finished: Finished) -> None:
-        last = finished.images[-1]
-        data, mime = last.data, last.mime
-        if len(data) > LARGEST:
-            try:
-                smaller = await self._workshop.picture(data)
-                data, mime = smaller.data, smaller.mime
-            except Indigestible as refused:  # it is shown all the same, and cannot be changed
-                _log.warning("picture.not_kept", bytes=len(data), reason=type(refused).__name__)
-        await self._easel.put(delivery.conversation, Source(data, mime))
+    async def _keep(self, delivery: Delivery, images: Sequence[Image], call: int) -> int:
+        """Put what was drawn onto the easel, that of a `call` into its place; how many there are now."""
+        kept = images[-1:] if call else images[:PLACES]
+        for place, image in enumerate(kept, call or 1):
+            data, mime = image.data, image.mime
+            if len(data) > LARGEST:
+                try:
+                    smaller = await self._workshop.picture(data)
+                    data, mime = smaller.data, smaller.mime
+                except Indigestible as refused:  # it is shown once, and cannot be changed
+                    _log.warning("picture.not_kept", bytes=len(data), reason=type(refused).__name__)
+            await self._easel.put(
+                delivery.conversation, Source(data, mime), of=delivery.message.key, place=place
+            )
+        return len(kept)
 
     async def _sources(self, delivery: Delivery) -> tuple[list[Source], Source | None]:
         """The pictures that are meant, and a mask, if the second of two is one."""

@@ -86,8 +86,8 @@ class Sounds:
 
     async def _last(self, delivery: Delivery) -> str:
         exchanges = await self._windows.load(delivery.window)
-        turns = [turn for exchange in exchanges[-1:] for turn in exchange.turns if turn.role == "assistant"]
-        return without_notes(turns[-1].content) if turns else ""
+        answers = (turn.content for exchange in reversed(exchanges) for turn in exchange.turns[-1:])
+        return next(filter(None, map(without_notes, answers)), "")
 
     # --- choosing --------------------------------------------------------------------------------------------
 

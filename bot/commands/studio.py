@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.commands.media import attached
-from bot.commands.pictures import SOURCES, Pictures, What
+from bot.commands.pictures import DID, SOURCES, Pictures, What
 from bot.commands.wishes import Wish, shape
 from bot.delivery import Delivery
 from bot.endpoints.chat import Function
@@ -56,7 +56,7 @@ class Brush:
     """Draws, or changes what there is; a `tools.Tool`."""
 
     def __init__(self, pictures: Pictures, what: What) -> None:
-        self.function, self._did = (_DRAW, "drew") if what == "image" else (_CHANGE, "changed the picture")
+        self.function = _DRAW if what == "image" else _CHANGE
         self._pictures = pictures
         self._what = what
 
@@ -65,7 +65,7 @@ class Brush:
         return self._pictures.can(self._what)
 
     async def use(
-        self, delivery: Delivery, arguments: Mapping[str, Any], *, purpose: str, journal: Journal
+        self, delivery: Delivery, arguments: Mapping[str, Any], *, call: int, journal: Journal
     ) -> str:
         """Draw or change what the prompt says. Raises as `Pictures.draw` does."""
         prompt = arguments.get("prompt")
@@ -74,17 +74,17 @@ class Brush:
         if self._what == "edit" and len(attached(delivery, "image")) > SOURCES:
             return f"At most {SOURCES} pictures can be changed together. Tell the person so."
         wish = Wish(prompt.strip(), size=shape(arguments.get("shape")) if self._what == "image" else "")
-        deed = Deed.of(self.function.name, wish.prompt, did=self._did)
+        deed = Deed.of(self.function.name, wish.prompt, did=DID[self._what], call=call)
         shown = await self._pictures.draw(
-            delivery, self._what, wish, purpose=purpose, journal=lambda: journal(deed)
+            delivery, self._what, wish, call=call, journal=lambda: journal(deed)
         )
         if shown is None:
             return "There is no picture to change: ask the person to send one, or draw a new one."
         return "Done: the person sees the picture. Add a short sentence at most." if shown else ""
 
-    async def again(self, delivery: Delivery, deed: Deed) -> None:
-        """Show the picture once more."""
-        await self._pictures.again(delivery, self._what, Wish(deed.wish))
+    async def again(self, delivery: Delivery, deed: Deed) -> bool:
+        """Show the picture once more. Is it there?"""
+        return await self._pictures.again(delivery, self._what, Wish(deed.wish), (deed.call,))
 
 
 def without_notes(answer: str) -> str:

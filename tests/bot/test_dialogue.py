@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from redis.asyncio import Redis
 
-from bot.api import Attachment, End, Notice, Option, Quoted, Status, Text, Unavailable, Usage
+from bot.api import Attachment, End, Notice, Option, Quoted, ReplyPart, Status, Text, Unavailable, Usage
 from bot.dialogue import Dialogue
 from bot.endpoints.chat import ChatRequest, Delta, Finish, TextDelta
 from bot.errors import (
@@ -27,7 +27,7 @@ from bot.roles.casting import Casting
 from bot.roles.own import OwnRoles
 from bot.settings import DialogueSettings
 from bot.window import Windows
-from tests.bot.doubles import Held, delivery, incoming, tokens
+from tests.bot.doubles import Collected, Held, delivery, incoming, tokens
 
 Script = Callable[[ChatRequest], AsyncIterator[Delta]]
 
@@ -141,6 +141,23 @@ async def test_an_answer_is_said_as_it_comes_and_remembered_whole(dialogue, wind
         ("user", "What is my name?"),
     ]
     assert len(await windows.load("test-ann")) == 2
+
+
+async def test_a_warning_of_the_budget_that_cannot_be_shown_has_nothing_asked_again(dialogue):
+    model, hold = Model(says("fine"), says("never asked")), Held()
+    model.warning = Notice("budget.near.person_day", {"percent": 90, "spent": "9", "limit": "10"})
+
+    class Away(Collected):
+        async def send(self, part: ReplyPart) -> None:
+            self.away = isinstance(part, Notice)
+            await super().send(part)
+
+    made, _ = delivery("hi", hold=hold, reply=Away())
+    with pytest.raises(Unavailable):
+        await dialogue(model)(made)
+    made, reply = delivery(made.message, hold=Held(hold.kept, attempt=2))
+    await dialogue(model)(made)
+    assert (reply.text, len(model.requests)) == ("fine", 1)
 
 
 async def test_the_role_its_temperature_and_the_chosen_model_frame_the_request(dialogue):

@@ -18,6 +18,7 @@ from bot.api import Attachment, End, Gone, Notice, Quoted, Status, Unavailable, 
 from bot.attached import PICTURES, Attached
 from bot.delivery import Delivery
 from bot.dialogue import Dialogue
+from bot.dictation import Dictation
 from bot.easel import Easel
 from bot.endpoints.audio import Transcript
 from bot.endpoints.chat import ImagePart
@@ -67,6 +68,7 @@ class Senses(Model):
     def __init__(self, *scripts: Script) -> None:
         super().__init__(*scripts)
         self.listens = self.sees = True
+        self.dies_at = 0  # the recording at which the process ends
         self.windows: dict[str, int] = {}
         self.recordings: list[tuple[bytes, str]] = []
         self.bills: list[tuple[str, str, float, float]] = []
@@ -82,6 +84,8 @@ class Senses(Model):
 
     async def transcribe(self, data: bytes, mime: str, name: str) -> Transcript:
         self.recordings.append((data, mime))
+        if len(self.recordings) == self.dies_at:
+            raise MemoryError
         return Transcript("what is the time", usage=Usage(7, 3))
 
     @asynccontextmanager
@@ -112,7 +116,7 @@ class House:
         self.fetched: list[str] = []
         self.windows = Windows(redis, keys, ttl=600)
         self.attached = Attached(redis, keys, ttl=600)
-        self.easel = Easel(redis, keys)
+        self.easel, self.dictation = Easel(redis, keys), Dictation(redis, keys)
         self.model = Senses()
         self._workshop = workshop
 
@@ -128,7 +132,9 @@ class House:
             tokens=tokens(),
             settings=settings,
             attached=self.attached,
-            unpacking=Unpacking(self._workshop, model, model, self.attached, self.easel, wait=wait),
+            unpacking=Unpacking(
+                self._workshop, model, model, self.attached, self.easel, dictation=self.dictation, wait=wait
+            ),
             clock=lambda: 1_700_000_000,
         )
 
@@ -339,6 +345,17 @@ async def test_what_is_said_aloud_is_shown_as_heard_and_then_answered(house: Hou
     assert (capability, purpose) == ("transcribe", "hear:0:0")
     assert amount == done == pytest.approx(2, abs=0.1)
     assert reply.ended
+
+
+async def test_what_was_heard_before_a_crash_is_not_asked_for_again(house: House):
+    house.model.dies_at = 2
+    made, _ = house.ask("", house.file(recorded(tone(11 * 60), "opus"), "audio"))
+    with pytest.raises(MemoryError):
+        await house.dialogue()(made)
+    again, reply = delivery(made.message, fetch=house.fetch, hold=Held(attempt=2))
+    await house.dialogue()(again)
+    assert (len(house.model.recordings), reply.ended) == (3, True)
+    assert house.model.told() == "what is the time what is the time"
 
 
 async def test_what_the_platform_has_heard_is_shown_as_heard_too(house: House):

@@ -99,6 +99,17 @@ async def test_what_was_drawn_counts_too(redis: Redis, keys: Keys, clock: Clock)
     assert await easel.picture("newer") is not None
 
 
+async def test_all_pictures_of_a_drawing_count(redis: Redis, keys: Keys, clock: Clock) -> None:
+    kept = Kept(redis, keys, limit=10_000, clock=clock)
+    attached, easel = Attached(redis, keys, ttl=60, kept=kept), Easel(redis, keys, kept=kept)
+    await attached.keep("old", {"p": url(4000)})
+    await easel.put("new", Source(bytes(3000), "image/png"), of="m", place=1)
+    assert await seen(attached, "old") == ["old"]
+    await easel.put("new", Source(bytes(3000), "image/png"), of="m", place=2)
+    assert await seen(attached, "old") == []
+    assert await easel.drawn("new", "m", 1) is not None
+
+
 async def test_where_none_may_be_kept_none_is(redis: Redis, keys: Keys, clock: Clock) -> None:
     attached = room(redis, keys, clock, limit=0)
     await attached.keep("c", {"p": url()})

@@ -28,7 +28,7 @@ class Easel:
 
     def __init__(self) -> None:
         self.drawn: list[str] = []
-        self.purposes: list[str] = []
+        self.calls: list[int] = []
         self.fault: Exception | None = None
         self.missing = False
         self.waits: asyncio.Event | None = None
@@ -37,23 +37,22 @@ class Easel:
     def there(self) -> bool:
         return not self.missing
 
-    async def use(
-        self, made: Delivery, arguments: Mapping[str, Any], *, purpose: str, journal: Journal
-    ) -> str:
+    async def use(self, made: Delivery, arguments: Mapping[str, Any], *, call: int, journal: Journal) -> str:
         if self.fault is not None:
             raise self.fault
         self.begun.set()
         if self.waits is not None and await made.unless_stopped(self.waits.wait()) is None:
             return ""
         self.drawn.append(str(arguments.get("prompt")))
-        self.purposes.append(purpose)
-        deed = Deed.of("image", self.drawn[-1], did="drew")
+        self.calls.append(call)
+        deed = Deed.of("image", self.drawn[-1], did="drew", call=call)
         await journal(deed)
         await made.send(Media("image", "image/png", b"", deed.wish))
         return "Done."
 
-    async def again(self, made: Delivery, deed: Deed) -> None:
+    async def again(self, made: Delivery, deed: Deed) -> bool:
         await made.send(Media("image", "image/png", b"", f"{deed.wish} (again)"))
+        return True
 
 
 def wants(*calls: tuple[str, str], text: str = "", usage: Usage | None = None) -> Script:
@@ -67,6 +66,7 @@ def wants(*calls: tuple[str, str], text: str = "", usage: Usage | None = None) -
 
 
 FOX = ("image", '{"prompt": "a fox"}')
+OWL = ("image", '{"prompt": "an owl"}')
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ async def test_rounds_and_calls_are_bounded_and_each_is_paid_for_itself(house: H
     reply = await asked(house, *[many] * 9)
     assert len(house.server.requests) == ROUNDS
     assert easel.drawn == ["0", "1", "2", "0"]
-    assert len(set(easel.purposes)) == CALLS
+    assert easel.calls == list(range(1, CALLS + 1))
     assert told(house)[-1] == "Not done: too many calls in one answer."
     assert reply.ended
 
@@ -240,12 +240,21 @@ async def test_after_a_crash_behind_the_picture_it_is_shown_and_not_drawn_again(
         yield
 
     with pytest.raises(MemoryError):
-        await asked(house, wants(FOX, text="One moment."), crashes, hold=hold)
+        await asked(house, wants(FOX, OWL, text="One moment."), crashes, hold=hold)
     assert hold.kept is not None
     reply = await asked(house, says("never asked"), hold=Held(hold.kept, attempt=2))
-    assert shown(reply) == ["a fox (again)", "One moment."]
-    assert (reply.ended, easel.drawn, len(house.server.requests)) == (True, ["a fox"], 2)
-    assert await remembered(house) == "[drew: a fox]\n\nOne moment."
+    assert shown(reply) == ["a fox (again)", "an owl (again)", "One moment."]
+    assert (reply.ended, easel.drawn, len(house.server.requests)) == (True, ["a fox", "an owl"], 2)
+    assert await remembered(house) == "[drew: a fox]\n\n[drew: an owl]\n\nOne moment."
+
+
+async def test_of_pictures_that_were_noted_without_their_call_only_the_last_is_there(
+    house: House, easel: Easel
+) -> None:
+    earlier = [Deed.of("image", wish, did="drew") for wish in ("a fox", "an owl")]
+    made, reply = delivery("Draw them.")
+    await Toolbox([easel]).again(made, earlier)
+    assert shown(reply) == ["an owl (again)"]
 
 
 async def test_only_a_role_that_has_tools_offers_them_and_only_for_one_answer(

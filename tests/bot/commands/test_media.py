@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import json
 import random
 import re
 from collections.abc import AsyncIterator
@@ -33,6 +34,7 @@ from bot.api import (
     ReplyPart,
     Status,
     Text,
+    Unavailable,
 )
 from bot.attached import Attached
 from bot.commands import Registry
@@ -42,6 +44,7 @@ from bot.commands.sounds import SAY_LIMIT, Sounds
 from bot.commands.wishes import Fault, Wish, read
 from bot.delivery import Delivery
 from bot.dialogue import Answer
+from bot.dictation import LONGEST, Dictation
 from bot.easel import LARGEST, Easel
 from bot.endpoints.client import Client, Timeouts
 from bot.endpoints.images import VARIATION, Source
@@ -66,6 +69,7 @@ from bot.meter import Meter
 from bot.middleware import Commands
 from bot.prices import Prices
 from bot.profile import Profile, Profiles
+from bot.recordings import Recordings
 from bot.routing import Router
 from bot.speaking import ANSWER_LIMIT, Muting, Speaking, aloud
 from bot.tape import LARGEST as TAPE_LIMIT
@@ -119,7 +123,7 @@ class House:
         meter = Meter(router, held, prices, tokens())
         voices = Voices(router)
         self.speaking = Speaking(router, meter, workshop, voices, Tape(redis, keys), clock=lambda: self.now)
-        pictures = Pictures(router, meter, workshop, self.easel, self.attached)
+        pictures = Pictures(router, meter, workshop, self.easel, self.attached, windows=self.windows)
         sounds = Sounds(
             router,
             speaking=self.speaking,
@@ -127,7 +131,11 @@ class House:
             profiles=self.profiles,
             windows=self.windows,
         )
-        listening = Listening(router, meter, workshop=workshop, voices=voices)
+        self.recordings = Recordings(redis, keys)
+        listening = Listening(
+            router, meter, workshop=workshop, voices=voices, recordings=self.recordings,
+            dictation=Dictation(redis, keys),
+        )  # fmt: skip
         registry = Registry(
             [*pictures.commands(), *sounds.commands(), *listening.commands()],
             languages=catalogue().languages,
@@ -322,6 +330,21 @@ async def test_the_last_picture_is_changed_and_varied(house, endpoint):
     assert [call.body["prompt"] for call in endpoint.requests[1:]] == ["make it brighter", VARIATION]
 
 
+async def test_the_dialogue_knows_of_a_picture_so_that_the_next_words_may_be_about_it(house, endpoint):
+    home = house()
+    drawing, hold = incoming("/image a red\nfox --size square"), Held()
+    for _ in range(2):  # the second is an attempt after a crash
+        await home.say("", message=drawing, hold=hold)
+    await home.say("/variation")
+    first, second = await home.windows.load("test-ann")
+    assert [(turn.role, turn.content) for turn in first.turns] == [
+        ("user", "/image a red\nfox --size square"),
+        ("assistant", "[drew: a red fox]"),
+    ]
+    assert second.turns[-1].content == "[changed the picture: another one like it]"
+    assert all(turn.tokens for exchange in (first, second) for turn in exchange.turns)
+
+
 async def test_an_attached_picture_goes_before_the_last_one(house, endpoint):
     home = house()
     await home.say("/image a fox")
@@ -386,12 +409,72 @@ async def test_a_picture_that_the_dialogue_was_about_is_changed_where_nothing_wa
         assert (sent.size, sent.format) == ((30, 20), "PNG")
 
 
-async def test_what_an_earlier_attempt_sent_is_not_drawn_again(house, endpoint):
+class Away(Collected):
+    """A platform that goes away before it has shown anything but that there will be something."""
+
+    async def send(self, part: ReplyPart) -> None:
+        self.away = not isinstance(part, Status)
+        await super().send(part)
+
+
+def drawing(*made: bytes) -> Any:
+    entries = [{"b64_json": base64.b64encode(data).decode()} for data in made]
+    return raw(json.dumps({"data": entries}).encode(), media_type="application/json")
+
+
+@pytest.mark.parametrize("text", ["/image a fox --n 3", "/edit brighter --n 3", "/variation --n 3"])
+async def test_however_often_the_platform_is_away_all_pictures_are_drawn_once(house, endpoint, text):
     home, hold = house(), Held()
-    await home.say("/image a fox", hold=hold)
-    again = await home.say("/image a fox", hold=Held(hold.kept, attempt=2))
-    assert [(one.data, one.caption) for one in media(again)] == [(png(), "a fox\n0.04 USD")]
+    message = replace(incoming(text), attachments=(home.file("image", png()),))
+    made = [png(colour=colour) for colour in ("red", "green", "blue")]
+    endpoint.script(drawing(*made))
+    with pytest.raises(Unavailable):
+        await home.say("", message=message, hold=hold, reply=Away())
+    for attempt in (2, 3):
+        reply = await home.say("", message=message, hold=Held(hold.kept, attempt))
+        assert [one.data for one in media(reply)] == made
+        assert media(reply)[0].caption.endswith("0.12 USD")
     assert len(endpoint.requests) == 1
+    assert (await home.usages.tally("total", "day")).cost == 120_000
+    assert (await home.easel.picture("test-ann")).data == made[-1]
+
+
+async def test_pictures_that_are_kept_no_more_are_told_of_and_not_paid_for_again(house, endpoint):
+    home, hold, message = house(), Held(), incoming("/image a fox --n 2")
+    await home.say("", message=message, hold=hold)
+    await home.say("/image a lighthouse")
+    reply = await home.say("", message=message, hold=Held(hold.kept, attempt=2))
+    assert (reply.notices, media(reply), reply.ended) == (["image.lost"], [], True)
+    assert len(endpoint.requests) == 2
+
+
+async def test_what_was_drawn_before_an_upgrade_is_shown_after_it(house, redis, prefix, endpoint):
+    entry = {"mime": "image/png", "data": base64.b64encode(png()).decode()}
+    await redis.hset(Keys(prefix).easel("test-ann"), mapping=entry)
+    reply = await house().say("/image a fox", hold=Held("drawn", attempt=2))
+    assert [one.data for one in media(reply)] == [png()]
+    assert endpoint.requests == []
+
+
+async def test_what_was_stopped_is_not_begun_by_a_later_attempt(house, endpoint):
+    home = house()
+    made, reply = home.delivery("/image a fox", hold=Held(attempt=2))
+    made.stop()
+    await home._stack(made)
+    assert (reply.notices, endpoint.requests) == (["stopped"], [])
+    assert (await home.usages.tally("total", "day")).cost == 0
+
+
+async def test_words_whose_picture_was_drawn_are_never_put_to_the_model(house, endpoint):
+    home, hold = house(), Held()
+    ours = Quoted("a fox", attachments=(home.file("image", png()),), ours=True)
+    message = replace(incoming("make it brighter"), quoted=ours)
+    await home.say("", message=message, hold=hold)
+    later = house({"IMAGE_MODEL": "", "OPENAI_BASE_URL": "https://api.example.org/v1"})
+    reply = await later.say("", message=message, hold=Held(hold.kept, attempt=2))
+    assert (len(media(reply)), later.dialogue) == (1, [])
+    await home.say("", message=message, hold=Held('{"text": "an answer"}', attempt=2))
+    assert home.dialogue == ["make it brighter"]
 
 
 async def test_drawing_stops_when_the_person_says_so(house, endpoint):
@@ -471,13 +554,20 @@ async def test_a_picture_that_is_none_is_refused_in_plain_words(house, endpoint,
     assert endpoint.requests == []
 
 
-async def test_the_easel_keeps_one_picture_a_conversation_and_no_huge_one(redis, prefix):
+async def test_the_easel_keeps_the_pictures_of_the_last_drawing_and_no_huge_one(redis, prefix):
     easel = Easel(redis, Keys(prefix))
-    await easel.put("a", Source(b"one", "image/png"))
-    await easel.put("b", Source(b"two", "image/webp"))
-    assert await easel.picture("a") == Source(b"one", "image/png")
-    await easel.put("a", Source(bytes(LARGEST + 1)))
-    assert await easel.picture("a") is None
+    red, blue = Source(b"red", "image/png"), Source(b"blue", "image/webp")
+    await easel.put("a", red, of="m1", place=1)
+    await easel.put("a", blue, of="m1", place=2)
+    await easel.put("b", red)
+    assert [await easel.drawn("a", "m1", place) for place in (1, 2, 3)] == [red, blue, None]
+    assert [await easel.drawn("a", "m2", 1), await easel.picture("a")] == [None, blue]
+    await easel.put("a", Source(bytes(LARGEST + 1)), of="m1", place=3)
+    assert await easel.picture("a") is None, "the one before it is not the last one any more"
+    await easel.put("a", blue, of="m1", place=1)
+    assert [await easel.drawn("a", "m1", place) for place in (1, 2)] == [blue, None]
+    await easel.put("a", red, of="m2", place=2)
+    assert [await easel.drawn("a", "m1", 1), await easel.picture("a")] == [None, red]
     assert 0 < await redis.pttl(Keys(prefix).easel("b")) <= 86_400_000
     await easel.clear(["a", "b"])
     assert await easel.picture("b") is None
@@ -902,3 +992,40 @@ async def test_a_transcript_is_not_asked_for_again_by_a_second_attempt(house, en
     await home.say("/transcribe", given, hold=hold)
     assert words(await home.say("/transcribe", given, hold=Held(hold.kept, attempt=2))) == "hello there"
     assert len(endpoint.requests) == 1
+
+
+async def test_recordings_that_were_heard_are_paid_once_though_the_platform_goes_away_meanwhile(
+    house, endpoint
+):
+    home, hold = house(BUDGET_PERSON_DAY="0.042"), Held()
+    await home.profiles.change("test-ann", voice="transcript")
+    given = [home.file("audio", recording()) for _ in range(2)]
+    message = replace(incoming(""), attachments=tuple(given))
+
+    async def away(attachment: Attachment) -> bytes:
+        if attachment is given[1]:
+            raise Unavailable("the platform is away")
+        return home.files[attachment.ref]
+
+    profile = await home.profiles.load("test-ann")
+    made, _ = delivery(message, fetch=away, hold=hold, profile=profile)
+    with pytest.raises(Unavailable):
+        await home._stack(made)
+    hold = Held(hold.kept, attempt=2)
+    with pytest.raises(Unavailable):  # all is heard by now, and there is a budget to warn of
+        await home.say("", message=message, hold=hold, reply=Away())
+    last = await home.say("", message=message, hold=Held(hold.kept, attempt=3))
+    assert words(last) == "hello there\n\nhello there"
+    assert (len(endpoint.requests), home.dialogue) == (2, [])
+
+
+async def test_what_was_heard_is_kept_for_an_hour_within_bounds_and_cleared(redis, prefix):
+    dictation = Dictation(redis, Keys(prefix))
+    for piece, heard in (("0:0", "hello"), ("0:1", ""), ("0:2", "x" * (LONGEST + 1))):
+        await dictation.put("a", "m1", piece, heard)
+    assert [await dictation.words("a", "m1", f"0:{n}") for n in range(3)] == ["hello", "", None]
+    assert 0 < await redis.pttl(Keys(prefix).dictation("a")) <= 3_600_000
+    await dictation.put("a", "m11", "0:1", "there")
+    assert [await dictation.words("a", of, "0:1") for of in ("m1", "m11")] == [None, "there"]
+    await dictation.clear(["a"])
+    assert await dictation.words("a", "m11", "0:1") is None

@@ -120,6 +120,22 @@ async def test_an_admin_sees_the_whole_by_model_and_by_person_and_gets_a_table(h
     }
 
 
+@pytest.mark.parametrize(
+    ("usage", "line", "chinese"),
+    [
+        (Usage(1000, 234), "painter: 1,234 tokens, 0.04 USD", "painter：1,234 个 token，0.04 USD"),
+        (Usage(0, 0), "painter: 0.04 USD", "painter：费用 0.04 USD"),
+    ],
+)
+async def test_a_model_that_only_helped_another_has_no_answers_in_the_stats(house, usage, line, chinese):
+    home = house()
+    await home.spend(100, "ann", "chatty")
+    hold = await home.limits.reserve(incoming("?"), want=40_000, least=0, purpose="tool:1")
+    await home.limits.settle(hold, 40_000, usage, "painter")
+    for language, expected in (("en", line), ("zh-Hans", chinese)):
+        assert expected in shown(await home.say("/stats", "eve", language)).splitlines()
+
+
 async def test_before_anybody_asked_the_stats_are_short(house):
     reply = await house().say("/stats", "eve")
     assert "0 people were answered" in shown(reply)

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from redis.asyncio import Redis
 
-from bot.api import Media, Preview
+from bot.api import Media, Preview, ReplyPart
 from bot.attached import Attached
 from bot.commands import Registry
 from bot.commands.pictures import PREVIEW, Pictures
@@ -32,6 +32,7 @@ from bot.middleware import Commands
 from bot.prices import Prices
 from bot.routing import Router
 from bot.usage import Usages
+from bot.window import Windows
 from tests.bot.doubles import Collected, Held, catalogue, delivery, tokens
 from tests.simulators.endpoint import CUT, EndpointSimulator, endpoint_simulator, event, raw
 from tests.simulators.endpoint_media import ROUGH, png
@@ -47,7 +48,14 @@ class Studio:
 
     def __init__(self, redis: Redis, keys: Keys, router: Router, meter: Meter, workshop: Workshop) -> None:
         self.easel, self.usages = Easel(redis, keys), Usages(redis, keys)
-        pictures = Pictures(router, meter, workshop, self.easel, Attached(redis, keys, ttl=600))
+        pictures = Pictures(
+            router,
+            meter,
+            workshop,
+            self.easel,
+            Attached(redis, keys, ttl=600),
+            windows=Windows(redis, keys, ttl=600),
+        )
         words = catalogue()
         registry = Registry(pictures.commands(), languages=words.languages, say=words.say)
         self.answer: Handler = Commands(registry, self._nothing)
@@ -203,8 +211,16 @@ async def test_a_picture_that_cannot_be_kept_is_shown(studio: Make, endpoint: En
     assert await home.easel.picture("test-ann") is None, "the one before it is not the last one any more"
 
 
-async def test_of_several_pictures_none_is_lost_with_an_attempt(studio: Make) -> None:
-    home, hold = studio(), Held()
-    await home.say("/image a fox --n 2", hold)
-    again = await home.say("/image a fox --n 2", Held(hold.kept, attempt=2))
-    assert len(pictures(again)) == 2
+async def test_a_platform_that_shows_no_unfinished_picture_gets_the_finished_one(
+    studio: Make, endpoint: EndpointSimulator
+) -> None:
+    class Away(Collected):
+        async def send(self, part: ReplyPart) -> None:
+            self.away = isinstance(part, Preview)
+            await super().send(part)
+
+    made, reply = delivery("/image a fox", reply=Away())
+    made.previews = True
+    await studio().answer(made)
+    assert [type(part) for part in pictures(reply)] == [Media]
+    assert len(endpoint.requests) == 1

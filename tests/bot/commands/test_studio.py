@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,9 @@ from bot.media.workshop import Workshop
 from bot.meter import Meter
 from bot.prices import Prices
 from bot.routing import Router
-from bot.tools import Deed
+from bot.tools import Deed, Toolbox
 from tests.bot.commands.test_media import PRICES, House
-from tests.bot.doubles import Collected, tokens
+from tests.bot.doubles import Collected, incoming, tokens
 from tests.simulators.endpoint import EndpointSimulator, endpoint_simulator, fail
 from tests.simulators.endpoint_media import png
 
@@ -38,11 +39,14 @@ class Studio:
         self.image, self.edit = tools
         self.deeds: list[Deed] = []
         self.shown_then: list[int] = []
+        self.calls = 0
+        self.message = incoming("Draw a fox, and make it brighter.")
 
     async def use(
         self, brush: Brush, *attached: Any, stopped: bool = False, **arguments: Any
     ) -> tuple[str, Collected]:
-        made, reply = self.house.delivery("", *attached)
+        message = replace(self.message, attachments=attached)
+        made, reply = self.house.delivery("", message=message)
         if stopped:
             made.stop()
 
@@ -50,7 +54,8 @@ class Studio:
             self.shown_then.append(len(media(reply)))
             self.deeds.append(deed)
 
-        return await brush.use(made, arguments, purpose=f"call {len(self.deeds)}", journal=journal), reply
+        self.calls += 1
+        return await brush.use(made, arguments, call=self.calls, journal=journal), reply
 
 
 def media(reply: Collected) -> list[Media]:
@@ -84,7 +89,7 @@ async def studio(
         held = Limits(LimitSettings.load({"RATE_LIMIT": "off", **limits}), redis, keys)
         meter = Meter(routers[-1], held, prices, tokens())
         attached = Attached(redis, keys, ttl=600)
-        pictures = Pictures(routers[-1], meter, workshop, Easel(redis, keys), attached)
+        pictures = Pictures(routers[-1], meter, workshop, Easel(redis, keys), attached, windows=house.windows)
         return Studio(house, brushes(pictures))
 
     yield make
@@ -100,7 +105,7 @@ async def test_a_picture_is_noted_before_it_is_shown_and_the_reply_goes_on(
     told, reply = await made.use(made.image, prompt=" a red fox ", shape="portrait")
     assert told.startswith("Done")
     assert [(m.caption, m.data) for m in media(reply)] == [("a red fox\n0.04 USD", png())]
-    assert (made.deeds, made.shown_then) == ([Deed("image", "a red fox", "[drew: a red fox]")], [0])
+    assert (made.deeds, made.shown_then) == ([Deed("image", "a red fox", "[drew: a red fox]", 1)], [0])
     assert endpoint.requests[-1].body["size"] == "1024x1536"
     assert Status("drawing") in [Status(p.doing) for p in reply.parts if isinstance(p, Status)]
     assert not reply.ended
@@ -109,10 +114,20 @@ async def test_a_picture_is_noted_before_it_is_shown_and_the_reply_goes_on(
     told, reply = await made.use(made.edit, prompt="make it brighter")
     assert [m.caption for m in media(reply)] == ["make it brighter\n0.04 USD"]
     assert made.deeds[-1].note == "[changed the picture: make it brighter]"
-    again, reply = made.house.delivery("")
-    await made.edit.again(again, made.deeds[-1])
-    assert [m.caption for m in media(reply)] == ["make it brighter\n0.04 USD"]
+    again, reply = made.house.delivery("", message=made.message)
+    await Toolbox([made.image, made.edit]).again(again, made.deeds)
+    assert [m.caption for m in media(reply)] == ["a red fox\n0.04 USD", "make it brighter\n0.04 USD"]
     assert [call.path for call in endpoint.requests] == ["images/generations", "images/edits"]
+
+
+async def test_what_is_shown_no_more_is_told_of_once(studio: Any, endpoint: EndpointSimulator) -> None:
+    made = studio()
+    for prompt in ("a fox", "an owl"):
+        await made.use(made.image, prompt=prompt)
+    await made.house.easel.clear(["test-ann"])
+    again, reply = made.house.delivery("", message=made.message)
+    await Toolbox([made.image, made.edit]).again(again, made.deeds)
+    assert (reply.notices, media(reply), len(endpoint.requests)) == (["image.lost"], [], 2)
 
 
 async def test_a_picture_that_came_with_the_words_is_the_one_that_is_changed(
