@@ -45,5 +45,11 @@ async def keyboard(store: Store, options: Sequence[Option]) -> Keyboard | None:
     return {"inline_keyboard": rows}
 
 
+def below(upper: Keyboard | None, lower: Keyboard | None) -> Keyboard | None:
+    """Two keyboards as one."""
+    rows = [row for part in (upper, lower) if part for row in part["inline_keyboard"]]
+    return {"inline_keyboard": rows} if rows else None
+
+
 def _key(name: str) -> str:
     return f"button:{name}"

@@ -11,7 +11,7 @@ from telegram.error import BadRequest, ChatMigrated, InvalidToken
 
 from adapters._draft import Missing, NoPreview, Stage
 from adapters.telegram import ids
-from adapters.telegram.buttons import Keyboard
+from adapters.telegram.buttons import Keyboard, below
 from adapters.telegram.client import Client
 from adapters.telegram.outbox import TRIES, Outbox
 from adapters.telegram.rendering import TEXT_LIMIT, Rendered, render
@@ -168,10 +168,14 @@ class TelegramPosts:
         return self._made(f"{_MEDIA}{','.join(map(str, numbers))}", None)
 
     async def offer(self, markup: Keyboard | None) -> None:
-        """Put `markup` under the newest post, unless it is there or a question has its answers there."""
-        if self._latest is None or self._latest[1] == markup or self._asks:
+        """Put `markup` under the newest post, unless it is there; below the answers to a question, which stay."""
+        if self._latest is None:
             return
-        post = self._latest[0]
+        post, present = self._latest
+        if self._asks:
+            markup = below(present, markup)
+        if markup == present:
+            return
         numbers = _numbers(post)
         if len(numbers) > 1:
             return  # an album has no keyboard

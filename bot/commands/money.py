@@ -112,7 +112,12 @@ class Money:
 
     def _line(self, say: Say, name: str, tally: Tally) -> str:
         tokens, cost = f"{tally.prompt + tally.completion:,}", self._accounts.amount(tally.cost)
-        return say("stats.line", name=name, count=tally.requests, tokens=tokens, cost=cost)
+        if tally.requests:
+            return say("stats.line", name=name, count=tally.requests, tokens=tokens, cost=cost)
+        # It answered nobody by itself: it drew, spoke or listened for a model that did.
+        if tally.prompt or tally.completion:
+            return say("stats.line_tokens", name=name, tokens=tokens, cost=cost)
+        return say("stats.line_cost", name=name, cost=cost)
 
 
 def table(people: Sequence[tuple[str, Tally]]) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bot.media.recordings import recorded, tone
 from tests.process import Bot, bot
 from tests.simulators.endpoint import EndpointSimulator, say
 from tests.simulators.wechat import Account, Clock, WeChatSimulator, wechat_simulator
@@ -53,6 +54,32 @@ async def test_commands_are_chinese_words_and_lists_have_numbers(
     await ann.does("CLICK", "/model")
     assert "1. " in ann.texts[-1]
     assert endpoint.requests == []
+
+
+async def test_a_voice_message_is_written_down_afterwards_where_nothing_can_be_replied_to(
+    tmp_path: Path, endpoint: EndpointSimulator, wechat: WeChatSimulator
+):
+    ann = wechat.person("oAnn")
+    wechat.account.media["voice-1"] = ("audio/amr", recorded(tone(2), "amr"))
+
+    async def comes(words: str) -> None:
+        async with asyncio.timeout(60):
+            while not any(text.startswith(words) for text in ann.texts):
+                await wechat.clock.sleep(1)
+                await ann.says("1")  # on a slow machine the answer is kept until it is asked for
+
+    endpoint.reply = say("Good day to you.")
+    async with bot(tmp_path, **settings(endpoint, wechat, TRANSCRIPTION_MODEL="listener")) as made:
+        wechat.deliveries.callbacks.append(f"{made.url}/wechat")
+        await ann.sends_voice("voice-1")
+        await comes("🎙")
+        await ann.says("/transcribe")
+        await comes("hello there")
+        heard = [call for call in endpoint.requests if call.path == "audio/transcriptions"]
+        assert len(heard) == 2
+        await ann.says("新对话")
+        await ann.says("转写")
+        await comes("没有找到录音")
 
 
 async def test_a_bot_that_dies_while_it_answers_gives_the_answer_once(

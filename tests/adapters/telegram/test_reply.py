@@ -384,6 +384,19 @@ async def test_choices_are_buttons_and_a_long_value_comes_back_whole(stage: Stag
     assert all(len(button["callback_data"].encode()) <= 64 for button in row)
 
 
+async def test_what_may_be_done_next_stands_below_the_answers_to_a_question(stage: Stage) -> None:
+    chat, journal = stage.private(), MemoryJournal()
+    for attempt in range(2):  # the second has the first one's posts
+        reply = stage.reply(chat, journal)
+        await reply.send(Text("heads, tails"))
+        await reply.send(Choices("Which counts?", (Option("Keep 2", "/keep 2"), Option("Keep 3", "/keep 3"))))
+        await stage.end(reply, RETRY)
+        rows = chat.last.reply_markup["inline_keyboard"]
+        assert [[b["text"] for b in row] for row in rows] == [["Keep 2", "Keep 3"], ["Retry"]], attempt
+        assert [m.buttons for m in chat.from_bot][:-1] == [[]]
+        journal = MemoryJournal(2, journal.posts)
+
+
 async def test_a_value_that_looks_like_our_own_key_comes_back_too() -> None:
     store = MemoryStore()
     assert await recall(store, await remember(store, "~value")) == "~value"
