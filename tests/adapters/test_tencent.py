@@ -33,7 +33,7 @@ class Server:
             return web.json_response({"errcode": 40125, "errmsg": "invalid appsecret"})
         self.granted += 1
         self.forced.append(asked.get("force_refresh", False))
-        return web.json_response({"access_token": f"t{self.granted}", "expires_in": self.life})
+        return web.json_response({"access_token": f"token-{self.granted}", "expires_in": self.life})
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.heard.append((request.query["access_token"], request.content_type, await request.read()))
@@ -89,10 +89,10 @@ async def test_replicas_share_one_token_which_redis_does_not_hold_in_the_clear(
     one, other = make(store), make(store)
     await asyncio.gather(*(api.call("/do", {"a": 1}) for api in (one, other, one, other)))
     assert server.granted == 1
-    assert {token for token, *_ in server.heard} == {"t1"}
+    assert {token for token, *_ in server.heard} == {"token-1"}
     kept = await store.get("token:wx1")
     assert kept is not None
-    assert "t1" not in kept
+    assert "token-1" not in kept
     assert "hush" not in kept
 
 
@@ -105,7 +105,7 @@ async def test_a_token_is_replaced_before_it_ends(server: Server, make: Make) ->
     assert server.granted == 1
     now += 2
     await api.call("/do")
-    assert (server.granted, server.heard[-1][0]) == (2, "t2")
+    assert (server.granted, server.heard[-1][0]) == (2, "token-2")
 
 
 @pytest.mark.parametrize(("code", "force"), [(40001, True), (40014, True), (42001, False)])
@@ -116,7 +116,7 @@ async def test_a_token_that_is_refused_is_replaced_once(
     api = make(MemoryStore())
     server.answers = [stale]
     assert (await api.call("/do", {}))["errmsg"] == "ok"
-    assert [token for token, *_ in server.heard] == ["t1", "t2"]
+    assert [token for token, *_ in server.heard] == ["token-1", "token-2"]
     assert server.forced == [False, force]
     server.answers = [stale, stale]
     with pytest.raises(ApiRefused):
