@@ -17,7 +17,6 @@ from redis.asyncio import Redis
 from bot import embedded, keys, settings, telemetry
 from bot.api import Adapter, Equipped, Submit
 from bot.core import Core
-from bot.demo import Demo, local_server
 from bot.endpoints.settings import EndpointSettings
 from bot.errors import SettingsError, StoreAway
 from bot.platforms import blocks, classes, configured
@@ -89,6 +88,8 @@ class App:
         """With no key and no base URL: the local server if one answers, else the demo. Is it the demo?"""
         if connected(self.environment):
             return False
+        from bot.demo import Demo, local_server  # noqa: PLC0415 - it draws, with libraries of 5 MB
+
         if local := await local_server():
             self._announce(f"Using the model server on this machine: {local}")
             self.environment["CHAT_BASE_URL"] = local
